@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetch MNIST from public mirrors; nothing is kept whose checksum is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+# MD5 as published; it guards against damage in transit, the mirrors are reached over TLS
+CHECKSUMS = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+TIMEOUT = 30.0  # s without a byte
+_BLOCK = 1 << 16
+
+
+class DownloadError(OSError):
+    """No mirror gave a file with the right checksum."""
+
+
+def download_mnist(
+    folder: str | Path,
+    mirrors: Sequence[str] = MIRRORS,
+    checksums: Mapping[str, str] = CHECKSUMS,
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Fetch the files that are missing in folder, or whose checksum is wrong.
+
+    A mirror that fails, or sends something else, is passed over for the next one. A file appears
+    under its name only when it is whole.
+
+    mirrors:   URLs, tried in order.
+    checksums: file name -> MD5 in hexadecimal.
+    report:    is told what happens, a line at a time.
+
+    Raises DownloadError, with each mirror's reason, when none is left.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, checksum in checksums.items():
+        target = folder / name
+        if target.is_file() and hashlib.md5(target.read_bytes()).hexdigest() == checksum:
+            report(f"{target}: there already")
+        else:
+            _fetch_from_any(target, mirrors, checksum, report)
+
+
+def _fetch_from_any(
+    target: Path, mirrors: Sequence[str], checksum: str, report: Callable[[str], None]
+) -> None:
+    reasons = []
+    for mirror in mirrors:
+        url = mirror.rstrip("/") + "/" + target.name
+        report(f"{url} -> {target}")
+        try:
+            return _fetch(url, target, checksum)
+        except OSError as error:
+            reasons.append(f"{url}: {error}")
+            report(f"failed: {error}")
+    raise DownloadError(
+        f"{target.name}: no mirror gave it, expected one of {len(mirrors)} to.\n  "
+        + "\n  ".join(reasons)
+        + f"\nPut the files into {target.parent} yourself, or leave out --data and --download "
+        f"to use the embedded images."
+    )
+
+
+def _fetch(url: str, target: Path, checksum: str) -> None:
+    digest = hashlib.md5()
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    try:
+        with (
+            os.fdopen(handle, "wb") as file,
+            urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
+        ):
+            while block := answer.read(_BLOCK):
+                digest.update(block)
+                file.write(block)
+        if digest.hexdigest() != checksum:
+            raise DownloadError(f"the MD5 is {digest.hexdigest()}, expected {checksum}")
+        os.replace(part, target)
+    finally:
+        Path(part).unlink(missing_ok=True)

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Print a model as a C++ struct: the same function, in the form that the skeletons of csrc expect.
+
+Bodies are templates over T, a float or a vector of 16, so that one text serves every instruction set.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+
+from fastsnn.errors import ModelError
+from fastsnn.models.declare import Model, Neuron, Rule
+from fastsnn.models.syntax import Body, names
+
+_OPERATORS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+    ast.USub: "-", ast.Invert: "~",
+}  # fmt: skip
+_RESERVED = {
+    "auto", "bool", "case", "char", "const", "default", "delete", "do", "double", "enum", "explicit",
+    "float", "goto", "inline", "int", "long", "new", "operator", "private", "public", "register",
+    "short", "signed", "sizeof", "state", "static", "struct", "switch", "template", "this", "typename",
+    "union", "unsigned", "using", "virtual", "void", "volatile", "shared", "param", "context", "term",
+    "synapse", "own", "T", "Context",
+}  # fmt: skip
+
+Lines = list[str]
+
+
+class Printer:
+    """Expressions of the model language as C++ text."""
+
+    def __init__(self, special: Callable[[ast.Call], str | None] = lambda call: None) -> None:
+        self.special = special
+        self.draws = 0
+
+    def __call__(self, node: ast.expr) -> str:
+        """Print one expression."""
+        if isinstance(node, ast.Constant):
+            return f"lit<T>({float(node.value)!r}f)"
+        if isinstance(node, ast.Name):
+            return variable(node.id)
+        if isinstance(node, ast.BinOp):
+            return f"({self(node.left)} {_OPERATORS[type(node.op)]} {self(node.right)})"
+        if isinstance(node, ast.Compare):
+            sign = _OPERATORS[type(node.ops[0])]
+            return f"({self(node.left)} {sign} {self(node.comparators[0])})"
+        if isinstance(node, ast.UnaryOp):
+            if isinstance(node.op, ast.Invert):
+                return f"invert({self(node.operand)})"
+            return f"(-{self(node.operand)})"
+        assert isinstance(node, ast.Call)
+        special = self.special(node)
+        if special is not None:
+            return special
+        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr  # type: ignore
+        if name == "rand":
+            self.draws += 1
+            return f"context.rand({self.draws - 1})"
+        return f"{name}({', '.join(self(a) for a in node.args)})"
+
+
+def variable(name: str) -> str:
+    """A Python name as a C++ name."""
+    return name + "_" if name in _RESERVED else name
+
+
+def struct_of(model: type[Model]) -> str:
+    """The C++ struct of a model."""
+    if issubclass(model, Neuron):
+        return _neuron_struct(model)
+    assert issubclass(model, Rule)
+    return _rule_struct(model)
+
+
+def _constant(kind: str, name: str, value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"static constexpr {kind} {name} = {text};"
+
+
+def _function(head: str, lines: Lines) -> Lines:
+    return [f"{head} {{", *("  " + line for line in lines), "}"]
+
+
+def _unpack(array: str, variables: Iterable[str], read: set[str], const: bool = True) -> Lines:
+    kind = "const T" if const else "T"
+    return [
+        f"{kind} {variable(v)} = {array}[{k}];" for k, v in enumerate(variables) if v in read or not const
+    ]
+
+
+def _assignments(body: Iterable[tuple[str, ast.expr]], printer: Printer, known: set[str]) -> Lines:
+    lines = []
+    for target, value in body:
+        declare = "" if target in known else "auto "
+        known.add(target)
+        lines.append(f"{declare}{variable(target)} = {printer(value)};")
+    return lines
+
+
+def _read(body: Iterable[tuple[str, ast.expr]], returns: Iterable[ast.expr] = ()) -> set[str]:
+    return set().union(*(names(e) for _, e in body), *(names(e) for e in returns))
+
+
+def _neuron_struct(model: type[Neuron]) -> str:
+    body = model.functions["step"]
+    state, shared, params = model.state(), model.shared(), model.step_params()
+    before, step, after = _split(model, body)
+    kernels, windows = model.kernels(), model.windows()
+
+    def special(call: ast.Call) -> str | None:
+        name = getattr(call.func, "id", "")
+        if name == "over_batch":
+            return "n_spikes"
+        if name == "dot":
+            kernel, window = (a.id for a in call.args)  # type: ignore[attr-defined]
+            return f"context.dot({kernels.index(kernel)}, {windows.index(window)})"
+        if name == "where" and getattr(call.args[0], "id", "") == "learning":
+            chosen = ", ".join(printer(a) for a in call.args[1:])
+            return f"where(learning != lit<T>(0.0f), {chosen})"
+        return None
+
+    printer = Printer(special)
+    returns = body.returns[: len(state) + len(shared)]
+    by_name = dict(zip(model.outputs(), body.returns, strict=True))
+    step_returns = [by_name[s] for s in (*state, "spike")]
+    step_lines = [
+        *_unpack("param", params, _read(step, step_returns)),
+        *_unpack("shared", shared, _read(step, step_returns)),
+        *_unpack("state", state, set(), const=False),
+        *_assignments(step, printer, {*state, "spike"}),
+        *(f"state[{k}] = {printer(by_name[s])};" for k, s in enumerate(state)),
+        f"return {printer(by_name['spike'])};",
+    ]
+    uses_rand = printer.draws > 0
+    if any(not isinstance(by_name[s], ast.Name) for s in shared):
+        raise ModelError(f"{model.__name__}.step: a shared variable must be returned by its name.")
+
+    def shared_function(part: list[tuple[str, ast.expr]]) -> Lines:
+        if not part:
+            return []
+        return [
+            *_unpack("param", params, _read(part)),
+            *_unpack("shared", shared, set(), const=False),
+            *_assignments(part, printer, set(shared)),
+            *(f"shared[{k}] = {variable(s)};" for k, s in enumerate(shared)),
+        ]
+
+    quiet = "[[maybe_unused]] "
+    lines = [
+        _constant("const char*", "name", f'"{model.__name__}"'),
+        _constant("int", "n_state", len(state)),
+        _constant("int", "n_shared", len(shared)),
+        _constant("int", "n_param", len(params)),
+        _constant("int", "n_window", len(windows)),
+        _constant("int", "n_kernel", len(kernels)),
+        _constant("int", "learning", params.index("learning") if "learning" in params else -1),
+        _constant("int", "v", state.index("v") if "v" in state else -1),
+        _constant("bool", "uses_rand", uses_rand),
+        _constant("bool", "uses_spike", "spike" in body.arguments),
+        "template <class T>",
+        *_function(
+            f"static inline void before({quiet}T* shared, {quiet}const T* param)",
+            shared_function(before),
+        ),
+        "template <class T, class Context>",
+        *_function(
+            f"static inline mask<T> step({quiet}T* state, {quiet}const T* shared, {quiet}T i_syn, "
+            f"{quiet}mask<T> spike, {quiet}const T* param, {quiet}const Context& context)",
+            step_lines,
+        ),
+        "template <class T>",
+        *_function(
+            f"static inline void after({quiet}T* shared, {quiet}T n_spikes, {quiet}const T* param)",
+            shared_function(after),
+        ),
+    ]
+    assert len(returns) == len(state) + len(shared)
+    return _struct(model, lines)
+
+
+def _split(model: type[Neuron], body: Body) -> tuple[list, list, list]:
+    """Statements once per neuron before the batch loop, per batch element, once per neuron after it."""
+    shared = set(model.shared())
+    steady = shared | set(model.step_params())
+    before: list[tuple[str, ast.expr]] = []
+    step: list[tuple[str, ast.expr]] = []
+    after: list[tuple[str, ast.expr]] = []
+    for target, value in body.assignments:
+        reduces = any(getattr(n.func, "id", "") == "over_batch" for n in ast.walk(value) if isinstance(n, ast.Call))
+        read = names(value)
+        if reduces:
+            spikes_only = all(
+                isinstance(c.args[0], ast.Name) and c.args[0].id == "spike"
+                for c in body.calls("over_batch")
+            )
+            if target not in shared or not spikes_only:
+                raise ModelError(
+                    f"{model.__name__}.step: over_batch(spike) may only change a shared variable, "
+                    f"found '{target} = {ast.unparse(value)}'."
+                )
+            after.append((target, value))
+        elif target in shared:
+            if read - steady or after:
+                raise ModelError(
+                    f"{model.__name__}.step: shared variable '{target}' may only change by parameters "
+                    f"and over_batch(spike), found '{target} = {ast.unparse(value)}'."
+                )
+            before.append((target, value))
+        else:
+            if after and read & shared:
+                raise ModelError(
+                    f"{model.__name__}.step: '{target}' reads a shared variable after "
+                    f"over_batch(spike) changed it."
+                )
+            step.append((target, value))
+    return before, step, after
+
+
+def _rule_struct(model: type[Rule]) -> str:
+    body = model.functions["learn"]
+    pre, post = ["pre", *model.side("pre")], ["post", *model.side("post")]
+    synapse, params = ["w", *model.own("synapse")], model.learn_params()
+    if model.one_reward:
+        params = [*params, "reward"]
+    index = 0
+
+    def special(call: ast.Call) -> str | None:
+        nonlocal index
+        if getattr(call.func, "id", "") != "over_batch":
+            return None
+        index += 1
+        return f"term[{index - 1}]"
+
+    in_terms = {id(n) for _, v in body.assignments for c in ast.walk(v) if isinstance(c, ast.Call)
+                and getattr(c.func, "id", "") == "over_batch" for n in ast.walk(c)}  # fmt: skip
+    outer = {
+        n.id
+        for e in [v for _, v in body.assignments] + list(body.returns)
+        for n in ast.walk(e)
+        if isinstance(n, ast.Name) and id(n) not in in_terms
+    }
+    # a local that only feeds terms was expanded into them
+    kept = [
+        (t, v) for k, (t, v) in enumerate(body.assignments) if t in synapse or _needed(t, body, k, in_terms)
+    ]
+    learn = [
+        *_unpack("param", params, outer),
+        *_unpack("synapse", synapse, set(), const=False),
+        *_assignments(kept, Printer(special), set(synapse)),
+        *(f"synapse[{k}] = {Printer(special)(e)};" for k, e in enumerate(body.returns)),
+    ]
+    terms = []
+    for k, term in enumerate(model.terms):
+        keyword = "if constexpr" if k == 0 else "} else if constexpr"
+        terms += [
+            f"{keyword} (K == {k}) {{",
+            *("  " + line for line in _unpack("pre_side", pre, set(term.inputs))),
+            *("  " + line for line in _unpack("post_side", post, set(term.inputs))),
+            *("  " + line for line in _unpack("param", params[: len(params) - model.one_reward], set(term.inputs))),
+            f"  return {Printer()(term.expression)};",
+        ]
+    terms += ["} else {", "  return lit<T>(0.0f);", "}"] if terms else ["return lit<T>(0.0f);"]
+    driven = ", ".join(str(t.driven_by == "pre").lower() for t in model.terms) or "false"
+    quiet = "[[maybe_unused]] "
+    lines = [
+        _constant("const char*", "name", f'"{model.__name__}"'),
+        _constant("int", "n_term", len(model.terms)),
+        _constant("int", "n_synapse", len(synapse)),
+        _constant("int", "n_pre", len(pre)),
+        _constant("int", "n_post", len(post)),
+        _constant("int", "n_pre_state", len(model.own("pre"))),
+        _constant("int", "n_post_state", len(model.own("post"))),
+        _constant("int", "n_param", len(params)),
+        _constant("int", "reward", len(params) - 1 if model.one_reward else -1),
+        _constant("int", "lag", model.lag),
+        _constant("bool", "event_driven", model.event_driven),
+        f"static constexpr bool pre_driven[] = {{{driven}}};",
+        "template <int K, class T>",
+        *_function(
+            f"static inline T term({quiet}const T* pre_side, {quiet}const T* post_side, "
+            f"{quiet}T reward, {quiet}const T* param)",
+            terms,
+        ),
+        "template <class T>",
+        *_function(
+            f"static inline void learn({quiet}T* synapse, {quiet}const T* term, {quiet}const T* param)",
+            learn,
+        ),
+        *_advance(model, "pre", params),
+        *_advance(model, "post", params),
+    ]
+    return _struct(model, lines)
+
+
+def _needed(target: str, body: Body, index: int, in_terms: set[int]) -> bool:
+    """Whether a local is read outside of over_batch(...) later on."""
+    later = [v for _, v in body.assignments[index + 1 :]] + list(body.returns)
+    return any(
+        isinstance(n, ast.Name) and n.id == target and id(n) not in in_terms
+        for e in later
+        for n in ast.walk(e)
+    )
+
+
+def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
+    own = model.own(at)
+    lines: Lines = []
+    if own:
+        body = model.functions[f"advance_{at}"]
+        printer = Printer()
+        lines = [
+            *_unpack("param", params, _read(body.assignments, body.returns)),
+            *_unpack("own", own, set(), const=False),
+            f"[[maybe_unused]] const T {at} = spike;",
+            *_assignments(body.assignments, printer, set(own)),
+            *(f"own[{k}] = {printer(e)};" for k, e in enumerate(body.returns)),
+        ]
+    quiet = "[[maybe_unused]] "
+    return [
+        "template <class T>",
+        *_function(
+            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* param)", lines
+        ),
+    ]
+
+
+def _struct(model: type[Model], lines: Lines) -> str:
+    return "\n".join([f"struct {model.__name__} {{", *("  " + line for line in lines), "};"])

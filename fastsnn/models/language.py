@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the model language and their torch meaning.
+
+A model is a plain Python function over scalars made of ``+ - * /``, comparisons, ``& | ~`` and the words below.
+Called on tensors it *is* the reference; other backends print the same function (`fastsnn.lowering`).
+``csrc/language.h`` holds the same words in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+WORDS = (
+    "where",
+    "minimum",
+    "maximum",
+    "abs",
+    "exp",
+    "log",
+    "sqrt",
+    "floor",
+    "rand",
+    "dot",
+    "over_batch",
+)
+
+
+class Draws(Protocol):
+    """Source of the uniform numbers that `rand` returns, one call after another."""
+
+    def next(self) -> Tensor: ...
+
+
+_draws: ContextVar[Draws | None] = ContextVar("draws", default=None)
+_reduction: ContextVar[str] = ContextVar("reduction", default="sum")
+
+
+@contextmanager
+def drawing(draws: Draws) -> Iterator[None]:
+    """Let `rand` take its numbers from `draws`."""
+    token = _draws.set(draws)
+    try:
+        yield
+    finally:
+        _draws.reset(token)
+
+
+@contextmanager
+def reducing(reduction: str) -> Iterator[None]:
+    """Let `over_batch` reduce by "sum", "mean" or "max"."""
+    token = _reduction.set(reduction)
+    try:
+        yield
+    finally:
+        _reduction.reset(token)
+
+
+def where(condition: Tensor, a: Any, b: Any) -> Tensor:
+    """`a` where the condition holds, else `b`."""
+    return torch.where(condition, a, b)
+
+
+# written with `where`, as in every backend: NaN and signed zeros behave the same everywhere
+def minimum(a: Any, b: Any) -> Tensor:
+    """The smaller of two values."""
+    return torch.where(a < b, a, b)
+
+
+def maximum(a: Any, b: Any) -> Tensor:
+    """The larger of two values."""
+    return torch.where(a > b, a, b)
+
+
+def abs(x: Any) -> Any:  # noqa: A001
+    """Absolute value."""
+    return x.abs() if isinstance(x, Tensor) else math.fabs(x)
+
+
+def exp(x: Any) -> Any:
+    """Exponential."""
+    return x.exp() if isinstance(x, Tensor) else math.exp(x)
+
+
+def log(x: Any) -> Any:
+    """Natural logarithm."""
+    return x.log() if isinstance(x, Tensor) else math.log(x)
+
+
+def sqrt(x: Any) -> Any:
+    """Square root."""
+    return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
+
+
+def floor(x: Any) -> Any:
+    """Largest whole number not above x."""
+    return x.floor() if isinstance(x, Tensor) else math.floor(x)
+
+
+def rand() -> Tensor:
+    """Uniform numbers in [0, 1), one per neuron and batch element."""
+    draws = _draws.get()
+    if draws is None:
+        raise RuntimeError("rand() has a meaning only inside a running simulation")
+    return draws.next()
+
+
+def dot(kernel: Tensor, window: Tensor) -> Tensor:
+    """Sum of kernel[k] * window[k], oldest first.  kernel: [W].  window: [W, B, n]."""
+    total = kernel[0] * window[0]
+    for k in range(1, len(kernel)):
+        total = total + kernel[k] * window[k]
+    return total
+
+
+def over_batch(x: Tensor) -> Tensor:
+    """Reduce over the batch, element by element in ascending order.  x: [B, ...] -> [...]."""
+    reduction = _reduction.get()
+    total = x[0].to(torch.float32)
+    for row in x[1:]:
+        row = row.to(torch.float32)
+        total = maximum(total, row) if reduction == "max" else total + row
+    return total / len(x) if reduction == "mean" else total
