@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import http.client
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from fastsnn.files import replacing
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -65,7 +66,7 @@ def _fetch_from_any(
         report(f"{url} -> {target}")
         try:
             return _fetch(url, target, checksum)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reasons.append(f"{url}: {error}")
             report(f"failed: {error}")
     raise DownloadError(
@@ -78,17 +79,9 @@ def _fetch_from_any(
 
 def _fetch(url: str, target: Path, checksum: str) -> None:
     digest = hashlib.md5()
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with (
-            os.fdopen(handle, "wb") as file,
-            urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
-        ):
-            while block := answer.read(_BLOCK):
-                digest.update(block)
-                file.write(block)
+    with replacing(target) as file, urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        while block := answer.read(_BLOCK):
+            digest.update(block)
+            file.write(block)
         if digest.hexdigest() != checksum:
             raise DownloadError(f"the MD5 is {digest.hexdigest()}, expected {checksum}")
-        os.replace(part, target)
-    finally:
-        Path(part).unlink(missing_ok=True)

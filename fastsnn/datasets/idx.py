@@ -49,7 +49,7 @@ def read_idx(path: str | Path, n_dims: int) -> np.ndarray:
 
 
 def write_idx(path: str | Path, values: np.ndarray) -> None:
-    """Write unsigned bytes as an idx file, gzipped when the name ends in .gz (the same bytes each time)."""
+    """Write unsigned bytes as an idx file, gzipped when its name ends in .gz."""
     if values.dtype != np.uint8:
         raise ValueError(f"{path}: values are {values.dtype}, expected uint8")
     header = struct.pack(f">I{values.ndim}I", _UBYTE << 8 | values.ndim, *values.shape)
