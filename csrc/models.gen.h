@@ -26,7 +26,7 @@ struct AdaptiveLIF {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -73,7 +73,7 @@ struct BoostedLIF {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T t_refrac = param[2];
@@ -81,8 +81,9 @@ struct BoostedLIF {
     T v = state[0];
     T refrac = state[1];
     v = (v * decay);
-    v = (v + where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn));
+    i_syn = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn);
     refrac = (refrac - dt);
+    v = (v + i_syn);
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
     v = where(spike, lit<T>(0.0f), v);
@@ -115,7 +116,7 @@ struct CSRM {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T lbound = param[5];
@@ -153,7 +154,7 @@ struct CurrentLIF {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T decay_i = param[1];
     const T v_thresh = param[2];
@@ -204,7 +205,7 @@ struct DiehlAndCook {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -251,7 +252,7 @@ struct IF {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T v_reset = param[1];
     const T t_refrac = param[2];
@@ -289,7 +290,7 @@ struct Izhikevich {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -331,7 +332,7 @@ struct LIF {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -342,8 +343,9 @@ struct LIF {
     T v = state[0];
     T refrac = state[1];
     v = ((decay * (v - v_rest)) + v_rest);
-    v = (v + where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn));
+    i_syn = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn);
     refrac = (refrac - dt);
+    v = (v + i_syn);
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
     v = where(spike, v_reset, v);
@@ -372,7 +374,7 @@ struct McCullochPitts {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     T v = state[0];
     v = (i_syn + lit<T>(0.0f));
@@ -400,7 +402,7 @@ struct SRM0 {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -448,7 +450,7 @@ struct SubtractiveIF {
   static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T t_refrac = param[1];
     const T lbound = param[2];

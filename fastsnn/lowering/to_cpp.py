@@ -125,12 +125,12 @@ def _neuron_struct(model: type[Neuron]) -> str:
     printer = Printer(special)
     returns = body.returns[: len(state) + len(shared)]
     by_name = dict(zip(model.outputs(), body.returns, strict=True))
-    step_returns = [by_name[s] for s in (*state, "spike")]
+    step_returns = [by_name[s] for s in model.outputs() if s not in shared]
     step_lines = [
         *_unpack("param", params, _read(step, step_returns)),
         *_unpack("shared", shared, _read(step, step_returns)),
         *_unpack("state", state, set(), const=False),
-        *_assignments(step, printer, {*state, "spike"}),
+        *_assignments(step, printer, {*state, "spike", "i_syn"}),
         *(f"state[{k}] = {printer(by_name[s])};" for k, s in enumerate(state)),
         f"return {printer(by_name['spike'])};",
     ]
@@ -167,7 +167,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
         ),
         "template <class T, class Context>",
         *_function(
-            f"static inline mask<T> step({quiet}T* state, {quiet}const T* shared, {quiet}T i_syn, "
+            f"static inline mask<T> step({quiet}T* state, {quiet}const T* shared, {quiet}T& i_syn, "
             f"{quiet}mask<T> spike, {quiet}const T* param, {quiet}const Context& context)",
             step_lines,
         ),

@@ -192,7 +192,8 @@ class Neuron(Model):
     - `learning`: whether the network learns (only in `where(learning, a, b)`),
     - `dt`: time step, ms.
 
-    A variable with `shared=True` may only change by parameters and by `over_batch(spike)`.
+    A neuron that does not take all its input may return `i_syn`, as far as it acted, after the spike
+    (`sum_input` then sums that).  A variable with `shared=True` may only change by parameters and by `over_batch(spike)`.
     """
 
     specials = frozenset({"i_syn", "spike", "learning", "dt"})
@@ -233,7 +234,9 @@ class Neuron(Model):
     @classmethod
     def outputs(cls) -> list[str]:
         """Names of what `step` returns."""
-        return [k for k, v in cls.variables.items() if v.window is None] + ["spike"]
+        names_ = [*cls.state(), *cls.shared(), "spike"]
+        returns = cls.functions["step"].returns
+        return names_ + ["i_syn"] * (len(returns) == len(names_) + 1)
 
     @classmethod
     def _check_anatomy(cls) -> None:
@@ -244,7 +247,7 @@ class Neuron(Model):
         if returned != len(cls.outputs()):
             raise ModelError(
                 f"{cls.__name__}.step returns {returned} values, expected {len(cls.outputs())}: "
-                f"{', '.join(cls.outputs())}."
+                f"{', '.join(cls.outputs())} (shared variables after the others)."
             )
 
 

@@ -95,13 +95,14 @@ class LIF(Neuron):
 
     def step(v, refrac, i_syn, decay, v_thresh, v_rest, v_reset, t_refrac, lbound, dt):
         v = decay * (v - v_rest) + v_rest
-        v = v + where(refrac > 0.0, 0.0, i_syn)
+        i_syn = where(refrac > 0.0, 0.0, i_syn)
         refrac = refrac - dt
+        v = v + i_syn
         spike = v >= v_thresh
         refrac = where(spike, t_refrac, refrac)
         v = where(spike, v_reset, v)
         v = maximum(v, lbound)
-        return v, refrac, spike
+        return v, refrac, spike, i_syn
 
 
 class BoostedLIF(Neuron):
@@ -116,12 +117,13 @@ class BoostedLIF(Neuron):
 
     def step(v, refrac, i_syn, decay, v_thresh, t_refrac, dt):
         v = v * decay
-        v = v + where(refrac > 0.0, 0.0, i_syn)
+        i_syn = where(refrac > 0.0, 0.0, i_syn)
         refrac = refrac - dt
+        v = v + i_syn
         spike = v >= v_thresh
         refrac = where(spike, t_refrac, refrac)
         v = where(spike, 0.0, v)
-        return v, refrac, spike
+        return v, refrac, spike, i_syn
 
 
 class CurrentLIF(Neuron):

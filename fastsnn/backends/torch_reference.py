@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backend "torch": the reference.  One step at a time, in torch operations, plain and obviously right.
+
+Every sum is written as a loop in ascending order, because torch's own reductions do not fix theirs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fastsnn.inputs import TWO_32, BoundInput
+from fastsnn.models.language import drawing, reducing, where
+from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunReport
+from fastsnn.random import Purpose, philox, stream, uniform
+
+NAME = "torch"
+
+
+def supports(plan: Plan) -> str | None:
+    """The reference runs every plan, on every device."""
+    return None
+
+
+def usable() -> str | None:
+    """Torch is always there."""
+    return None
+
+
+class Program:
+    """A lowered plan."""
+
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        self.plan = plan
+        self.threads = torch.get_num_threads()
+
+    def run(self, args: RunArgs, report: RunReport) -> None:
+        """Run all samples; the state of the plan is changed in place."""
+        try:
+            for sample in range(args.n_samples):
+                report.tries.append(self._present(args, sample, report))
+                report.samples += 1
+                if args.progress:
+                    args.progress(report.samples)
+        except KeyboardInterrupt:
+            report.interrupted = True
+
+    def _present(self, args: RunArgs, sample: int, report: RunReport) -> int:
+        boost, tries = 1.0, 0
+        while True:
+            tries += 1
+            for counts in args.counts.values():
+                counts[sample].zero_()
+            _Run(self.plan, args, sample, boost, report).go()
+            if args.retry is None or tries >= args.retry[1].max_tries:
+                return tries
+            index, retry = args.retry
+            if int(args.counts[index][sample].sum()) >= retry.min_spikes:
+                return tries
+            boost += retry.boost
+
+
+class _Run:
+    """One presentation of one sample."""
+
+    def __init__(
+        self, plan: Plan, args: RunArgs, sample: int, boost: float, report: RunReport
+    ) -> None:
+        self.plan, self.args, self.sample, self.boost, self.report = plan, args, sample, boost, report
+        self.learning = torch.tensor(args.learning, device=plan.device)
+
+    def go(self) -> None:
+        """Reset, run the steps, normalise."""
+        args = self.args
+        if args.reset:
+            for p in self.plan.populations:
+                _reset(p)
+        for t in range(args.n_steps):
+            self._step(t)
+            self.report.steps += 1
+        if args.normalize:
+            for p in self.plan.projections:
+                if p.norm is not None:
+                    _normalize(p)
+
+    def _step(self, t: int) -> None:
+        plan = self.plan
+        currents = [self._current(p, t) for p in plan.populations]
+        for p, current in zip(plan.populations, currents, strict=True):
+            self._advance(p, current, t)
+        for p in plan.projections:
+            self._learn(p)
+        row = self.sample * self.args.n_steps + t
+        for r in self.args.records:
+            done = r.phase + row + 1
+            if done % r.every == 0:
+                source = r.source if r.index is None else r.source[..., r.index]
+                r.dest[done // r.every - 1].copy_(source)
+
+    def _current(self, p: PopulationPlan, t: int) -> Tensor:
+        total = torch.zeros(p.spike.shape, device=p.spike.device)
+        for projection in self.plan.projections:
+            if projection.target == p.index:
+                source = self.plan.populations[projection.source].spike
+                total = total + deliver(projection, source.to(torch.float32))
+        given = self.args.inputs.get(p.index)
+        if given is not None:
+            total = total + self._given(p, given, t).to(torch.float32)
+        return total
+
+    def _given(self, p: PopulationPlan, given: BoundInput, t: int) -> Tensor:
+        """Input of step t from outside: spikes (0/1) or current, [B, n]."""
+        row = self.sample * self.args.n_steps + t
+        if given.kind == "spikes":
+            return given.data[row]
+        if given.kind == "current":
+            return given.data[row if given.per_step else self.sample]
+        if given.kind == "events":
+            batch = self.plan.batch
+            spikes = torch.zeros_like(p.spike)
+            assert given.offsets is not None
+            for b in range(batch):
+                first, last = (int(given.offsets[row * batch + b + k]) for k in (0, 1))
+                spikes[b, given.data[first:last].long()] = True
+            return spikes
+        scale = given.scale * self.boost
+        threshold = (given.data[self.sample].to(torch.float64) * scale).clamp(max=TWO_32).floor()
+        return self._words(p, Purpose.INPUT, self._clock >> 2)[self._clock & 3] < threshold.to(torch.int64)
+
+    @property
+    def _clock(self) -> int:
+        return self.args.step + self.report.steps
+
+    def _words(self, p: PopulationPlan, purpose: Purpose, step: int) -> tuple[Tensor, ...]:
+        index = torch.arange(p.spike.numel(), device=p.spike.device).reshape(p.spike.shape)
+        return philox(self.plan.seed, stream(p.index, purpose), step, index)
+
+    def _advance(self, p: PopulationPlan, i_syn: Tensor, t: int) -> None:
+        """Integrate, threshold, reset, select, trace, clamp."""
+        args, row = self.args, self.sample * self.args.n_steps + t
+        if p.index in args.inject_v:
+            given = args.inject_v[p.index]
+            p.state[p.model.state().index("v")].add_(given[t] if given.dim() == 2 else given)
+        for window in p.windows:
+            head = int(window.head)
+            window.data[head] = i_syn if window.of == "i_syn" else p.spike.to(torch.float32)
+            window.head.fill_((head + 1) % len(window.data))
+        if p.is_input:
+            spike = i_syn != 0.0
+        else:
+            spike, i_syn = self._neurons(p, i_syn, row)
+        if p.one_spike:
+            spike = self._one_spike(p, spike, row)
+        if p.x is not None:
+            x = p.x * p.decay_x
+            p.x.copy_(where(spike, x + p.trace_scale if p.trace == 2 else p.trace_scale, x))
+        if p.summed is not None:
+            p.summed.add_(i_syn)
+        for forced, value in ((args.clamp, True), (args.unclamp, False)):
+            if p.index in forced:
+                mask = forced[p.index]
+                spike = spike.clone()
+                spike[:, mask[t] if mask.dim() == 2 else mask] = value
+        p.spike.copy_(spike)
+        if p.index in args.counts:
+            args.counts[p.index][self.sample] += p.spike
+
+    def _neurons(self, p: PopulationPlan, i_syn: Tensor, row: int) -> tuple[Tensor, Tensor]:
+        """Call the model's own function on the state of all neurons."""
+        model = p.model
+        values = dict(zip(model.step_params(), p.params, strict=True))
+        values |= dict(zip(model.state(), p.state, strict=True))
+        values |= dict(zip(model.shared(), p.shared, strict=True))
+        values |= dict(zip(model.kernels(), p.kernels, strict=True))
+        for name, window in zip(model.windows(), p.windows, strict=True):
+            values[name] = window.data.roll(-int(window.head), 0)
+        values |= {"i_syn": i_syn, "spike": p.spike, "learning": self.learning}
+        arguments = {k: values[k] for k in model.functions["step"].arguments}
+        with drawing(_Draws(self, p, row)), reducing("sum"):
+            returned = model.step(**arguments)
+        outputs = returned if isinstance(returned, tuple) else (returned,)
+        new = dict(zip(model.outputs(), outputs, strict=True))
+        for name, tensor in zip((*model.state(), *model.shared()), (*p.state, *p.shared), strict=True):
+            tensor.copy_(new[name])
+        return new["spike"], new.get("i_syn", i_syn)
+
+    def _one_spike(self, p: PopulationPlan, candidates: Tensor, row: int) -> Tensor:
+        """Keep the spike of one candidate of each batch element, drawn uniformly."""
+        spike = torch.zeros_like(candidates)
+        replayed = self.args.winners.get(p.index)
+        index = torch.arange(len(candidates))
+        words = philox(self.plan.seed, stream(p.index, Purpose.ONE_SPIKE), self._clock, index)[0]
+        for b, word in enumerate(words.tolist()):
+            ids = candidates[b].nonzero()[:, 0]
+            if replayed is not None:
+                winner = int(replayed[row, b])
+            elif len(ids):
+                winner = int(ids[(word * len(ids)) >> 32])
+            else:
+                winner = -1
+            if winner >= 0:
+                spike[b, winner] = True
+        return spike
+
+    def _learn(self, p: ProjectionPlan) -> None:
+        """The rule, weight decay, bounds, mask."""
+        args, old = self.args, p.w.clone() if p.changed is not None else p.w
+        if args.learning:
+            if p.rule is not None:
+                self._apply_rule(p)
+            if p.weight_decay:
+                p.w.mul_(_float32(1.0 - p.weight_decay))
+            if p.rule is not None and p.bounded:
+                low, high = (b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max))
+                p.w.copy_(where(p.w > low, p.w, low))
+                p.w.copy_(where(p.w < high, p.w, high))
+        if p.index in args.masks:
+            p.w.masked_fill_(args.masks[p.index], 0.0)
+        if p.changed is not None:
+            p.changed.logical_or_((p.w != old).any(0))
+
+    def _apply_rule(self, p: ProjectionPlan) -> None:
+        rule = p.rule
+        assert rule is not None
+        source, target = (self.plan.populations[k] for k in (p.source, p.target))
+        pre, post = (source.spike, target.spike) if not rule.lag else (p.last_pre, p.last_post)
+        assert pre is not None and post is not None
+        numbers = dict(zip(rule.learn_params(), p.params, strict=False))
+        reward = self.args.reward
+        if reward is None:
+            reward = torch.ones(self.plan.batch, device=self.plan.device)
+        values = {
+            "w": p.w,
+            "pre": pre.to(torch.float32)[:, :, None],
+            "post": post.to(torch.float32)[:, None, :],
+            "reward": reward[0] if rule.one_reward else reward[:, None, None],
+            **dict(zip(rule.side("pre"), (x[:, :, None] for x in p.pre), strict=True)),
+            **dict(zip(rule.side("post"), (x[:, None, :] for x in p.post), strict=True)),
+            **dict(zip(rule.own("synapse"), p.synapse, strict=True)),
+            **numbers,
+        }
+        with reducing(p.reduction):
+            learnt = rule.learn(**{k: values[k] for k in rule.functions["learn"].arguments})
+        for tensor, new in zip(
+            (p.w, *p.synapse), learnt if isinstance(learnt, tuple) else (learnt,), strict=True
+        ):
+            tensor.copy_(new)
+        for at, spike, tensors, last in (
+            ("pre", source.spike, p.pre, p.last_pre),
+            ("post", target.spike, p.post, p.last_post),
+        ):
+            own = rule.own(at)
+            if own:
+                traces = dict(zip(own, tensors[len(tensors) - len(own) :], strict=True))
+                known = {**traces, **numbers, at: spike.to(torch.float32)}
+                advance = getattr(rule, f"advance_{at}")
+                arguments = rule.functions[f"advance_{at}"].arguments
+                moved = advance(**{k: known[k] for k in arguments})
+                for name, new in zip(own, moved if isinstance(moved, tuple) else (moved,), strict=True):
+                    traces[name].copy_(new)
+            if last is not None:
+                last.copy_(spike)
+
+
+class _Draws:
+    """Numbers for `rand`: lane k of the model's stream for the k-th call, or replayed ones."""
+
+    def __init__(self, run: _Run, p: PopulationPlan, row: int) -> None:
+        self.run, self.p, self.row, self.lane = run, p, row, 0
+
+    def next(self) -> Tensor:
+        replayed = self.run.args.uniforms.get(self.p.index)
+        lane, self.lane = self.lane, self.lane + 1
+        if replayed is not None:
+            return replayed[self.row]
+        return uniform(self.run._words(self.p, Purpose.MODEL, self.run._clock)[lane])
+
+
+def deliver(p: ProjectionPlan, spike: Tensor) -> Tensor:
+    """Current that one projection delivers.  spike: float32 0/1 [B, n_pre] -> [B, n_post]."""
+    if p.kind == "one_to_one":
+        current = spike * p.w
+    elif p.kind == "all_but_one":
+        current = (spike.sum(1, keepdim=True) - spike) * p.w
+    else:
+        current = torch.zeros(len(spike), p.w.shape[1], device=p.w.device)
+        for i in spike.any(0).nonzero()[:, 0].tolist():
+            current = current + spike[:, i, None] * p.w[i]
+    return current if p.bias is None else current + p.bias
+
+
+def _reset(p: PopulationPlan) -> None:
+    for tensor, init in zip(p.state, p.init, strict=True):
+        tensor.copy_(init.expand_as(tensor))
+    for tensor in (p.spike, p.x, p.summed):
+        if tensor is not None:
+            tensor.zero_()
+    for window in p.windows:
+        window.data.zero_()
+        window.head.zero_()
+
+
+def _normalize(p: ProjectionPlan) -> None:
+    """Scale the columns that changed so that their absolute values sum to `norm`."""
+    assert p.changed is not None
+    columns = p.changed.nonzero()[:, 0]
+    w = p.w[:, columns]
+    total = torch.zeros(len(columns), device=p.w.device)
+    for row in w.abs():
+        total = total + row
+    factor = _float32(float(p.norm or 0.0)) / where(total == 0.0, 1.0, total)
+    p.w[:, columns] = w * factor
+    p.changed.zero_()
+
+
+def _float32(x: float) -> Tensor:
+    return torch.tensor(x, dtype=torch.float32)
+
+
+__all__ = ["NAME", "Program", "deliver", "supports", "usable"]

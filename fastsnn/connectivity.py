@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How two populations are wired: `Dense`, `OneToOne`, `AllButOne`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fastsnn.errors import ShapeError
+from fastsnn.random import network_uniform
+
+
+def _finite(what: str, w: Tensor) -> Tensor:
+    if not bool(torch.isfinite(w).all()):
+        raise ShapeError(f"{what}: the weight holds NaN or infinity, expected finite numbers.")
+    return w.contiguous()
+
+
+@dataclass(frozen=True, eq=False)
+class Connectivity:
+    """Base of the wirings; `weight` gives the tensor that a projection stores."""
+
+    w: Tensor | float | None = None
+    kind: ClassVar[str] = ""
+    learns: ClassVar[bool] = False
+
+    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+        """Shape of the stored weight."""
+        raise ShapeError(f"{type(self).__name__} has no shape of its own.")
+
+    def weight(
+        self, what: str, n_pre: int, n_post: int, bounds: tuple[float, float], seed: int, stream: int
+    ) -> Tensor:
+        """The weight in float32; a number fills it, None draws it uniformly between the bounds
+        (between 0 and 1 where a bound is infinite)."""
+        shape = self.shape(n_pre, n_post)
+        if self.w is None:
+            low, high = bounds if all(map(_is_finite, bounds)) else (0.0, 1.0)
+            drawn = network_uniform(seed, shape, stream_index=0, step=stream)
+            return low + (high - low) * drawn
+        if not isinstance(self.w, Tensor):
+            return _finite(what, torch.full(shape, float(self.w)))
+        if tuple(self.w.shape) != shape:
+            hint = " Did you mean w.T?" if tuple(self.w.T.shape) == shape else ""
+            raise ShapeError(
+                f"{what}: weight is {tuple(self.w.shape)}, expected {shape} "
+                f"({'pre, post' if len(shape) == 2 else 'post'}).{hint}"
+            )
+        return _finite(what, self.w.detach().to(torch.float32).clone())
+
+
+def _is_finite(x: float) -> bool:
+    return x not in (float("inf"), float("-inf"))
+
+
+class Dense(Connectivity):
+    """Every neuron to every neuron.  w: [n_pre, n_post], a number, or None to draw it."""
+
+    kind = "dense"
+    learns = True
+
+    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+        """[n_pre, n_post]."""
+        return (n_pre, n_post)
+
+
+class OneToOne(Connectivity):
+    """Neuron i to neuron i.  w: a number or [n].  Static."""
+
+    kind = "one_to_one"
+
+    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+        """[n_post]."""
+        if n_pre != n_post:
+            raise ShapeError(
+                f"OneToOne needs populations of one size, got {n_pre} (pre) and {n_post} (post)."
+            )
+        return (n_post,)
+
+
+class AllButOne(Connectivity):
+    """Neuron i to every neuron but i, with one weight: lateral inhibition that is never a matrix.
+
+    i_syn[j] = w * (number of spikes of the source without neuron j's own).  w: a number.  Static.
+    """
+
+    kind = "all_but_one"
+
+    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+        """[1]."""
+        if n_pre != n_post:
+            raise ShapeError(
+                f"AllButOne needs populations of one size, got {n_pre} (pre) and {n_post} (post)."
+            )
+        return (1,)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: a network as flat tensors and numbers, in the order of a step.  The contract of all backends.
+
+`docs/design.md` gives the order of a step and of every sum.  A backend changes the tensors of the
+plan in place; it never looks at the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from fastsnn.inputs import BoundInput, Retry
+from fastsnn.models.declare import Neuron, Rule
+from fastsnn.population import TRACE_KINDS, Population
+from fastsnn.projection import Projection
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPlan:
+    """The last values of `of` ("i_syn" or "spike"): data [W, B, n] is a ring.
+
+    head: int64 [1], the slot written next, which is the oldest.
+    """
+
+    data: Tensor
+    of: str
+    head: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationPlan:
+    """One population.  Tensors are [B, n] unless said; numbers are float32 [1] or [n]."""
+
+    name: str
+    index: int
+    model: type[Neuron]
+    n: int
+    is_input: bool
+    state: tuple[Tensor, ...]
+    init: tuple[Tensor, ...]
+    shared: tuple[Tensor, ...]  # [n]
+    params: tuple[Tensor, ...]  # in the order of Neuron.step_params; 0 for `learning`
+    windows: tuple[WindowPlan, ...]
+    kernels: tuple[Tensor, ...]  # [W]
+    spike: Tensor  # bool
+    x: Tensor | None
+    trace: int  # 0 none, 1 set, 2 additive
+    decay_x: Tensor
+    trace_scale: Tensor
+    summed: Tensor | None
+    one_spike: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectionPlan:
+    """One projection from population `source` to `target` (indices)."""
+
+    name: str
+    index: int
+    source: int
+    target: int
+    kind: str
+    w: Tensor
+    bias: Tensor | None
+    rule: type[Rule] | None
+    params: Tensor  # float32, in the order of Rule.learn_params, then the reward if Rule.one_reward
+    pre: tuple[Tensor, ...]  # [B, n_pre], what the rule reads besides the spike, own traces last
+    post: tuple[Tensor, ...]
+    last_pre: Tensor | None  # bool [B, n_pre], for rules with lag
+    last_post: Tensor | None
+    synapse: tuple[Tensor, ...]  # [n_pre, n_post]
+    reduction: str
+    w_min: Tensor  # float32 [1] or [n_pre * n_post]
+    w_max: Tensor
+    weight_decay: float
+    norm: float | None
+    changed: Tensor | None  # bool [n_post]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a bound is finite."""
+        return bool(torch.isfinite(self.w_min).any() or torch.isfinite(self.w_max).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network, ready to be lowered."""
+
+    dt: float
+    batch: int
+    seed: int
+    device: torch.device
+    populations: tuple[PopulationPlan, ...]
+    projections: tuple[ProjectionPlan, ...]
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all tensors of the plan."""
+        tensors = {}
+        for part in (*self.populations, *self.projections):
+            for value in vars(part).values():
+                for item in value if isinstance(value, tuple) else (value,):
+                    item = item.data if isinstance(item, WindowPlan) else item
+                    if isinstance(item, Tensor):
+                        tensors[item.data_ptr()] = item.numel() * item.element_size()
+        return sum(tensors.values())
+
+
+@dataclass(eq=False)
+class Record:
+    """Copy `source` (rows [B, n], [n] or [n_pre, n_post]) to the next row of `dest` every k-th step."""
+
+    source: Tensor
+    dest: Tensor
+    index: Tensor | None
+    every: int
+    phase: int
+    weights: bool
+
+
+@dataclass(eq=False)
+class RunArgs:
+    """One call of a backend: S samples of T steps each."""
+
+    n_steps: int
+    n_samples: int = 1
+    step: int = 0
+    learning: bool = True
+    normalize: bool = True
+    reset: bool = False
+    reward: Tensor | None = None  # float32 [B]
+    inputs: dict[int, BoundInput] = field(default_factory=dict)
+    clamp: dict[int, Tensor] = field(default_factory=dict)  # bool [T, n] or [n]
+    unclamp: dict[int, Tensor] = field(default_factory=dict)
+    inject_v: dict[int, Tensor] = field(default_factory=dict)  # float32 [T, n] or [n]
+    masks: dict[int, Tensor] = field(default_factory=dict)  # bool [n_pre, n_post]
+    records: list[Record] = field(default_factory=list)
+    counts: dict[int, Tensor] = field(default_factory=dict)  # int32 [S, B, n], zeros
+    retry: tuple[int, Retry] | None = None
+    winners: dict[int, Tensor] = field(default_factory=dict)  # int32 [S*T, B], replayed
+    uniforms: dict[int, Tensor] = field(default_factory=dict)  # float32 [S*T, B, n], replayed
+    progress: Callable[[int], None] | None = None  # called with the number of finished samples
+
+
+@dataclass
+class RunReport:
+    """What a backend says after (or, when interrupted, during) a run."""
+
+    steps: int = 0
+    samples: int = 0
+    tries: list[int] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def make_plan(
+    populations: list[Population],
+    projections: list[Projection],
+    dt: float,
+    batch: int,
+    seed: int,
+    device: torch.device,
+) -> Plan:
+    """Resolve a network into a plan."""
+    index = {p.name: k for k, p in enumerate(populations)}
+    return Plan(
+        dt,
+        batch,
+        seed,
+        device,
+        tuple(_population(k, p) for k, p in enumerate(populations)),
+        tuple(_projection(k, p, index) for k, p in enumerate(projections)),
+    )
+
+
+def _population(index: int, p: Population) -> PopulationPlan:
+    kind = type(p.model)
+    zero = torch.zeros(1, device=p.device)
+    return PopulationPlan(
+        name=p.name,
+        index=index,
+        model=kind,
+        n=p.n,
+        is_input=p.is_input,
+        state=tuple(p.state[k] for k in kind.state()),
+        init=tuple(p.initial_values().values()),
+        shared=tuple(p.shared.values()),
+        params=() if p.is_input else tuple(zero if k == "learning" else p.number(k) for k in kind.step_params()),
+        windows=tuple(
+            WindowPlan(p.windows[k], kind.variables[k].of, p.heads[k]) for k in kind.windows()
+        ),
+        kernels=tuple(p.number(k) for k in kind.kernels()),
+        spike=p.state["spike"],
+        x=p.state.get("x"),
+        trace=TRACE_KINDS[p.trace_kind],
+        decay_x=torch.exp(-p.dt / p.tau_trace).to(p.device, torch.float32),
+        trace_scale=p.trace_scale.to(p.device, torch.float32),
+        summed=p.state.get("summed"),
+        one_spike=p.one_spike,
+    )
+
+
+def _projection(index: int, p: Projection, populations: dict[str, int]) -> ProjectionPlan:
+    return ProjectionPlan(
+        name=p.name,
+        index=index,
+        source=populations[p.source.name],
+        target=populations[p.target.name],
+        kind=p.kind,
+        w=p.w,
+        bias=p.bias,
+        rule=type(p.rule) if p.rule else None,
+        params=p.rule_params(),
+        pre=tuple(p.side("pre")),
+        post=tuple(p.side("post")),
+        last_pre=p.state.get("last_pre"),
+        last_post=p.state.get("last_post"),
+        synapse=tuple(p.state[k] for k in type(p.rule).own("synapse")) if p.rule else (),
+        reduction=p.reduction,
+        w_min=p.w_min,
+        w_max=p.w_max,
+        weight_decay=p.weight_decay,
+        norm=p.norm,
+        changed=p.state.get("changed"),
+    )

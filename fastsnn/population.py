@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A population: neurons of one model, and their state."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn.errors import ModelError, ShapeError
+from fastsnn.models.declare import Neuron
+
+TRACE_KINDS = {"none": 0, "set": 1, "additive": 2}
+
+
+class Population:
+    """Neurons of one model.  Made by `Network.population`; see there for the arguments.
+
+    State is live: ``population.v`` is the tensor that the simulation changes, and may be written to.
+
+    spike: bool [B, n], the spikes of the last step.   x: trace [B, n].   summed: input so far [B, n].
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Neuron,
+        shape: tuple[int, ...],
+        *,
+        dt: float,
+        batch_size: int,
+        device: torch.device,
+        traces: bool,
+        traces_additive: bool,
+        tau_trace: float | Tensor,
+        trace_scale: float | Tensor,
+        sum_input: bool,
+        one_spike: bool,
+    ) -> None:
+        self.name, self.model, self.shape = name, model, shape
+        self.n = math.prod(shape)
+        self.dt, self.batch_size, self.device = dt, batch_size, device
+        self.trace_kind = ("additive" if traces_additive else "set") if traces else "none"
+        self.sum_input, self.one_spike = sum_input, one_spike
+        self.is_input = bool(getattr(model, "is_input", False))
+        self.tau_trace = self._per_neuron("tau_trace", tau_trace)
+        self.trace_scale = self._per_neuron("trace_scale", trace_scale)
+        if not bool((self.tau_trace > 0).all()):
+            raise ModelError(f"Population '{name}': tau_trace={tau_trace!r}, expected tau_trace > 0 ms.")
+        self.numbers = {
+            k: v if k in type(model).kernels() else self._per_neuron(k, v)
+            for k, v in model.argument_values(dt).items()
+        }
+        self.shared = {
+            k: self._initial(k).expand(self.n).clone().to(device) for k in type(model).shared()
+        }
+        self.state: dict[str, Tensor] = {}
+        self.allocate(batch_size)
+
+    def allocate(self, batch_size: int) -> None:
+        """Make the state for a batch size, at its initial values; shared variables are kept."""
+        self.batch_size = batch_size
+        grid = (batch_size, self.n)
+        self.state = {k: torch.empty(grid, device=self.device) for k in type(self.model).state()}
+        self.state["spike"] = torch.zeros(grid, dtype=torch.bool, device=self.device)
+        if self.trace_kind != "none":
+            self.state["x"] = torch.zeros(grid, device=self.device)
+        if self.sum_input:
+            self.state["summed"] = torch.zeros(grid, device=self.device)
+        self.windows = {
+            k: torch.zeros((int(self.numbers[self._window(k)]), *grid), device=self.device)
+            for k in type(self.model).windows()
+        }
+        self.heads = {k: torch.zeros(1, dtype=torch.int64) for k in self.windows}
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the state at its initial values; shared variables are kept."""
+        initial = self.initial_values()
+        for name, tensor in self.state.items():
+            tensor.copy_(initial[name].expand_as(tensor)) if name in initial else tensor.zero_()
+        for tensor in (*self.windows.values(), *self.heads.values()):
+            tensor.zero_()
+
+    def initial_values(self) -> dict[str, Tensor]:
+        """Value at reset of every state variable of the model, float32 [1] or [n]."""
+        return {k: self._initial(k).to(self.device) for k in type(self.model).state()}
+
+    def number(self, name: str) -> Tensor:
+        """A parameter, constant or dt as float32 [1] or [n]."""
+        return self.numbers[name].to(self.device, torch.float32).contiguous()
+
+    def variables(self) -> dict[str, Tensor]:
+        """All state tensors by name."""
+        return {**self.state, **self.shared, **self.windows}
+
+    def __getattr__(self, name: str) -> Tensor:
+        for group in ("state", "shared", "windows"):
+            found = self.__dict__.get(group, {}).get(name)
+            if found is not None:
+                return found
+        raise AttributeError(
+            f"Population '{self.__dict__.get('name')}' has no '{name}'; its variables are: "
+            f"{', '.join(self.__dict__.get('state', {}))}."
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        for group in ("state", "shared", "windows"):
+            target = self.__dict__.get(group, {}).get(name)
+            if target is not None:
+                target.copy_(torch.as_tensor(value, device=target.device))
+                return
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"Population('{self.name}', {self.model!r}, shape={list(self.shape)})"
+
+    def _window(self, name: str) -> str:
+        window = type(self.model).variables[name].window
+        assert window is not None
+        return window
+
+    def _initial(self, name: str) -> Tensor:
+        init = type(self.model).variables[name].init
+        value = self.numbers[init] if isinstance(init, str) else torch.tensor([float(init)])
+        return value.to(torch.float32)
+
+    def _per_neuron(self, name: str, value: float | Tensor) -> Tensor:
+        tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        if tensor.numel() == 1:
+            return tensor.reshape(1)
+        if tensor.numel() != self.n or tuple(tensor.shape) not in ((self.n,), tuple(self.shape)):
+            raise ShapeError(
+                f"Population '{self.name}': {name} has shape {tuple(tensor.shape)}, expected one number "
+                f"or {tuple(self.shape)}."
+            )
+        return tensor.reshape(-1)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A projection: how the spikes of one population reach another, and how that is learnt."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fastsnn.connectivity import Connectivity
+from fastsnn.errors import ModelError, ShapeError
+from fastsnn.models.declare import Rule
+from fastsnn.population import Population
+
+REDUCTIONS = ("sum", "mean", "max")
+
+
+class Projection:
+    """Made by `Network.projection`; see there for the arguments.
+
+    w: the live weight; may be written to between runs (``w *= 0.5``, ``w[3] = 0``, ``projection.w = t``).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Population,
+        target: Population,
+        connectivity: Connectivity,
+        *,
+        rule: Rule | None,
+        w_min: float | Tensor,
+        w_max: float | Tensor,
+        norm: float | None,
+        weight_decay: float,
+        reduction: str,
+        bias: Tensor | None,
+        seed: int,
+        index: int,
+    ) -> None:
+        self.name, self.source, self.target = name, source, target
+        self.connectivity, self.kind = connectivity, connectivity.kind
+        self.rule, self.norm, self.weight_decay, self.reduction = rule, norm, weight_decay, reduction
+        self.device = target.device
+        self._check_options()
+        self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
+        if bool((self.w_min > self.w_max).any()):
+            raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")
+        whole = (float(self.w_min.min()), float(self.w_max.max()))
+        self._w = connectivity.weight(str(self), source.n, target.n, whole, seed, index).to(self.device)
+        self.bias = None if bias is None else self._bias(bias)
+        self._check_rule()
+        self.state: dict[str, Tensor] = {}
+        if connectivity.learns:
+            self.state["changed"] = torch.ones(target.n, dtype=torch.bool, device=self.device)
+        for name_ in type(rule).own("synapse") if rule else ():
+            self.state[name_] = torch.zeros(source.n, target.n, device=self.device)
+        self.allocate()
+        self._version = -1
+        self.settle()
+
+    def allocate(self) -> None:
+        """Make the rule's own traces for the batch size of the populations."""
+        if self.rule is None:
+            return
+        kind, (batch, n_pre, n_post) = type(self.rule), self._sizes()
+        sizes = {"pre": n_pre, "post": n_post}
+        for at, n in sizes.items():
+            for name in kind.own(at):
+                self.state[name] = torch.zeros(batch, n, device=self.device)
+            if kind.lag:
+                self.state[f"last_{at}"] = torch.zeros(batch, n, dtype=torch.bool, device=self.device)
+
+    @property
+    def w(self) -> Tensor:
+        """The weight."""
+        return self._w
+
+    @w.setter
+    def w(self, value: Tensor | float) -> None:
+        value = torch.as_tensor(value, dtype=torch.float32, device=self._w.device)
+        if value.dim() and value.shape != self._w.shape:
+            raise ShapeError(f"{self}: w is {tuple(value.shape)}, expected {tuple(self._w.shape)}.")
+        self._w.copy_(value.expand_as(self._w))
+
+    def settle(self) -> None:
+        """After the user wrote to w: check it, clip it to its bounds, and call every column changed."""
+        if self._w._version == self._version:
+            return
+        if not bool(torch.isfinite(self._w).all()):
+            raise ShapeError(f"{self}: the weight holds NaN or infinity, expected finite numbers.")
+        if self.bounded:
+            self._w.copy_(torch.minimum(torch.maximum(self._w, self._grid(self.w_min)), self._grid(self.w_max)))
+        if "changed" in self.state:
+            self.state["changed"].fill_(True)
+        self.remember()
+
+    def remember(self) -> None:
+        """What was written to w so far is known; only later writes are the user's."""
+        self._version = self._w._version
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a bound is finite."""
+        return bool(torch.isfinite(self.w_min).any() or torch.isfinite(self.w_max).any())
+
+    @property
+    def plastic(self) -> bool:
+        """Whether learning changes the weight."""
+        return self.rule is not None or self.weight_decay != 0.0
+
+    def rule_params(self) -> Tensor:
+        """The numbers of the rule in the order of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
+        if self.rule is None:
+            return torch.zeros(0)
+        values = self.rule.argument_values(self.target.dt)
+        for name, bound in (("w_min", self.w_min), ("w_max", self.w_max)):
+            values[name] = float(bound) if bound.numel() == 1 else 0.0
+        numbers = [float(values[k]) for k in type(self.rule).learn_params()]
+        return torch.tensor(numbers + [1.0] * type(self.rule).one_reward, dtype=torch.float32)
+
+    def variables(self) -> dict[str, Tensor]:
+        """All tensors by name."""
+        return {"w": self._w, **self.state}
+
+    def __str__(self) -> str:
+        return f"Projection '{self.name}'"
+
+    def __repr__(self) -> str:
+        rule = f", rule={self.rule!r}" if self.rule else ""
+        return f"Projection('{self.name}', {type(self.connectivity).__name__}{list(self._w.shape)}{rule})"
+
+    def _sizes(self) -> tuple[int, int, int]:
+        return self.target.batch_size, self.source.n, self.target.n
+
+    def _grid(self, bound: Tensor) -> Tensor:
+        return bound if bound.numel() == 1 else bound.reshape(self._w.shape)
+
+    def _bound(self, name: str, value: float | Tensor) -> Tensor:
+        bound = torch.as_tensor(value, dtype=torch.float32).detach().to(self.device).reshape(-1)
+        if bool(bound.isnan().any()) or bound.numel() not in (1, self.source.n * self.target.n):
+            raise ShapeError(
+                f"{self}: {name}={value!r}, expected a number or a tensor "
+                f"{(self.source.n, self.target.n)} (pre, post) without NaN."
+            )
+        return bound.contiguous()
+
+    def _bias(self, bias: Tensor) -> Tensor:
+        bias = torch.as_tensor(bias, dtype=torch.float32).detach().to(self.device).reshape(-1)
+        if bias.numel() != self.target.n or not bool(torch.isfinite(bias).all()):
+            raise ShapeError(f"{self}: bias must be {self.target.n} finite numbers, one per target neuron.")
+        return bias.clone()
+
+    def _check_options(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise ModelError(f"{self}: reduction={self.reduction!r}, expected one of {', '.join(REDUCTIONS)}.")
+        if not (0.0 <= self.weight_decay < 1.0):
+            raise ModelError(f"{self}: weight_decay={self.weight_decay!r}, expected 0 <= weight_decay < 1.")
+        if self.norm is not None and not (math.isfinite(self.norm) and self.norm > 0):
+            raise ModelError(f"{self}: norm={self.norm!r}, expected a positive number or None.")
+        if not self.connectivity.learns and (self.rule or self.weight_decay or self.norm is not None):
+            raise ModelError(
+                f"{self}: {type(self.connectivity).__name__} is static; "
+                f"rule, weight_decay and norm need Dense."
+            )
+
+    def _check_rule(self) -> None:
+        if self.rule is None:
+            return
+        kind = type(self.rule)
+        for name, value in self.rule.values.items():
+            if isinstance(value, Tensor):
+                raise ModelError(f"{self}: {kind.__name__}({name}=...) must be one number.")
+        infinite = [n for n in ("w_min", "w_max") if not bool(torch.isfinite(getattr(self, n)).all())]
+        if getattr(kind, "needs_bounds", False) and infinite:
+            raise ModelError(f"{self}: {kind.__name__} needs finite w_min and w_max, {infinite[0]} is infinite.")
+        uses = set(kind.functions["learn"].arguments)
+        if uses & {"w_min", "w_max"} and max(self.w_min.numel(), self.w_max.numel()) > 1:
+            raise ModelError(f"{self}: {kind.__name__} takes one w_min and one w_max, not one per synapse.")
+        for at, population in (("pre", self.source), ("post", self.target)):
+            for name in kind.side(at):
+                variable = name.removesuffix(f"_{at}")
+                if name in kind.own(at) or variable in population.variables():
+                    continue
+                hint = f" Make '{population.name}' with traces=True." if variable == "x" else ""
+                raise ModelError(
+                    f"{self}: {kind.__name__} reads '{variable}' of population '{population.name}', "
+                    f"which has none.{hint}"
+                )
+
+    def side(self, at: str) -> list[Tensor]:
+        """Tensors [B, n] of one side that the rule reads besides the spike, own traces last."""
+        if self.rule is None:
+            return []
+        kind, population = type(self.rule), self.source if at == "pre" else self.target
+        return [
+            self.state[name] if name in kind.own(at) else population.variables()[name.removesuffix(f"_{at}")]
+            for name in kind.side(at)
+        ]
