@@ -303,8 +303,8 @@ struct Izhikevich {
     T u = state[1];
     v = where(spike, c, v);
     u = where(spike, (u + d), u);
-    v = (v + (half_dt * ((((((lit<T>(0.04f) * v) * v) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
-    v = (v + (half_dt * ((((((lit<T>(0.04f) * v) * v) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
     u = (u + ((dt * a) * ((b * v) - u)));
     v = maximum(v, lbound);
     spike = (v >= v_thresh);

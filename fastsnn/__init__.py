@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fastsnn: spiking neural networks with local learning, in fused kernels under a thin network API."""
+
+from pathlib import Path as _Path
+
+# run from a bare checkout: kernels/, csrc/ and bench/ lie beside the package
+_root = _Path(__file__).resolve().parent.parent
+if (_root / "csrc" / "module.cpp").exists() and (_root / "kernels").is_dir():
+    __path__.append(str(_root))
+
+from fastsnn import models  # noqa: E402
+from fastsnn.connectivity import AllButOne, Dense, OneToOne  # noqa: E402
+from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  # noqa: E402
+from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
+from fastsnn.monitors import Monitor  # noqa: E402
+from fastsnn.network import Network, Presentation  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllButOne",
+    "BackendError",
+    "Bernoulli",
+    "Current",
+    "Dense",
+    "Events",
+    "FastsnnError",
+    "ModelError",
+    "Monitor",
+    "Network",
+    "OneToOne",
+    "Poisson",
+    "Presentation",
+    "Retry",
+    "ShapeError",
+    "Spikes",
+    "__version__",
+    "models",
+]

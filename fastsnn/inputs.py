@@ -7,7 +7,7 @@ Every input is checked against its population and put into one form before a run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -23,7 +23,7 @@ class BoundInput:
     """An input in the form that backends read.
 
     kind "spikes":  data uint8 [S*T, B, n].
-    kind "events":  data int32 [events], ascending within each of the S*T*B rows; offsets int64 [S*T*B + 1].
+    kind "events":  data int32 [events], ascending in each of S*T*B rows; offsets int64 [S*T*B + 1].
     kind "rates":   data float32 [S, B, n]; a spike where a 32-bit word is below floor(data * scale).
     kind "current": data float32, [S*T, B, n] if per_step, else [S, B, n].
     """
@@ -33,6 +33,16 @@ class BoundInput:
     offsets: Tensor | None = None
     scale: float = 0.0
     per_step: bool = False
+    steps: int = 1
+
+    def part(self, first: int, last: int) -> BoundInput:
+        """The input of steps first..last of a run of one sample."""
+        if self.offsets is not None:
+            rows = (len(self.offsets) - 1) // self.steps
+            return replace(self, offsets=self.offsets[first * rows : last * rows + 1].contiguous())
+        if self.kind == "spikes" or self.per_step:
+            return replace(self, data=self.data[first:last].contiguous())
+        return self
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ class Events:
         rows = target.samples * target.steps * target.batch
         offsets = torch.searchsorted(key, torch.arange(rows + 1, dtype=torch.int64) * target.n)
         ids = (key % target.n).to(torch.int32)
-        return BoundInput("events", ids.to(target.device), offsets.to(target.device))
+        return BoundInput("events", ids.to(target.device), offsets.to(target.device), steps=target.steps)
 
 
 @dataclass(frozen=True, eq=False)

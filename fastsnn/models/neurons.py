@@ -217,8 +217,8 @@ class Izhikevich(Neuron):
     def step(v, u, i_syn, spike, a, b, c, d, v_thresh, lbound, dt, half_dt):
         v = where(spike, c, v)
         u = where(spike, u + d, u)
-        v = v + half_dt * (0.04 * v * v + 5.0 * v + 140.0 - u + i_syn)
-        v = v + half_dt * (0.04 * v * v + 5.0 * v + 140.0 - u + i_syn)
+        v = v + half_dt * (0.04 * (v * v) + 5.0 * v + 140.0 - u + i_syn)
+        v = v + half_dt * (0.04 * (v * v) + 5.0 * v + 140.0 - u + i_syn)
         u = u + dt * a * (b * v - u)
         v = maximum(v, lbound)
         spike = v >= v_thresh

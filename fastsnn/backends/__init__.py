@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one registry of backends.  Nothing else in the package asks which backend it is.
+
+A backend is a module with `NAME`, `usable() -> reason or None` (this machine), `supports(plan) ->
+reason or None` (this network) and `Program(plan, threads)` with `run(args, report)`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Protocol
+
+from fastsnn.backends import native, torch_reference
+from fastsnn.errors import BackendError
+from fastsnn.plan import Plan, RunArgs, RunReport
+
+# fastest first: the order in which "auto" tries them
+REGISTRY: dict[str, ModuleType] = {m.NAME: m for m in (native, torch_reference)}
+
+
+class Program(Protocol):
+    """A plan lowered to a backend; `run` changes the tensors of the plan in place."""
+
+    threads: int
+
+    def run(self, args: RunArgs, report: RunReport) -> None: ...
+
+
+def usable() -> list[str]:
+    """Names of the backends that work on this machine, fastest first."""
+    return [name for name, module in REGISTRY.items() if module.usable() is None]
+
+
+def explain(plan: Plan | None = None) -> dict[str, str]:
+    """Each backend's name and "usable", or the reason why it is not (here, or for this plan)."""
+    return {name: _obstacle(module, plan) or "usable" for name, module in REGISTRY.items()}
+
+
+def choose(plan: Plan, name: str = "auto") -> str:
+    """Name of the backend that runs this plan.
+
+    Raises BackendError when the name is unknown or that backend cannot run the plan; "auto" takes
+    the first that can.
+    """
+    reasons = {n: _obstacle(m, plan) for n, m in REGISTRY.items()}
+    if name == "auto":
+        name = next(n for n, reason in reasons.items() if reason is None)
+    if name not in REGISTRY:
+        raise BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
+    if reasons[name] is not None:
+        able = ", ".join(n for n, reason in reasons.items() if reason is None)
+        raise BackendError(
+            f"backend={name!r} cannot run this network: {reasons[name]} Usable for it: {able}."
+        )
+    return name
+
+
+def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
+    """Make the program of a plan on a backend (a name that `choose` returned)."""
+    return REGISTRY[name].Program(plan, threads)
+
+
+def _obstacle(module: ModuleType, plan: Plan | None) -> str | None:
+    return module.usable() or (module.supports(plan) if plan is not None else None)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks as files: one safetensors file with the tensors, and the description as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from fastsnn import connectivity, models
+from fastsnn.errors import FastsnnError, ShapeError
+from fastsnn.models.declare import Model
+
+if TYPE_CHECKING:
+    from fastsnn.network import Network
+
+FORMAT = 1
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a file so that at any moment either the old or the new one is there, whole."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def state_dict(net: Network) -> dict[str, Tensor]:
+    """Live tensors of everything that a run changes; "step" and "learning" are copies."""
+    out = {"step": torch.tensor(net.step), "learning": torch.tensor(net.learning)}
+    for p in net.populations.values():
+        out |= {f"{p.name}.{k}": v for k, v in p.variables().items()}
+        out |= {f"{p.name}.{k}.head": v for k, v in p.heads.items()}
+    for c in net.projections.values():
+        out |= {f"{c.name}.{k}": v for k, v in c.variables().items()}
+    return out
+
+
+def load_state_dict(net: Network, state: Mapping[str, Tensor]) -> None:
+    """Put a state back, after checking all of it."""
+    own = state_dict(net)
+    missing, unknown = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    if missing or unknown:
+        what = f"'{missing[0]}' is missing" if missing else f"'{unknown[0]}' is not part of this network"
+        raise ShapeError(f"load_state_dict: {what}.")
+    for name, tensor in own.items():
+        if state[name].shape != tensor.shape:
+            raise ShapeError(
+                f"load_state_dict: '{name}' is {tuple(state[name].shape)}, expected {tuple(tensor.shape)}."
+            )
+    for name, tensor in own.items():
+        tensor.copy_(state[name])
+    net.step, net.learning = int(state["step"]), bool(state["learning"])
+    for c in net.projections.values():
+        c.remember()
+
+
+def save(net: Network, path: str | Path) -> None:
+    """Write description and state."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in state_dict(net).items()}
+
+    def keep(key: str, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if value.numel() == 1:
+            return float(value)
+        tensors[f"option/{key}"] = value.detach().cpu().contiguous()
+        return {"tensor": f"option/{key}"}
+
+    def model(key: str, m: Model) -> dict[str, Any]:
+        params = {k: keep(f"{key}.{k}", v) for k, v in m.values.items() if not _absent(m, k, v)}
+        return {"name": type(m).__name__, "params": params}
+
+    description = {
+        "format": FORMAT,
+        "dt": net.dt,
+        "batch_size": net.batch_size,
+        "seed": net.seed,
+        "populations": [
+            {
+                "name": p.name,
+                "model": model(p.name, p.model),
+                "shape": list(p.shape),
+                "traces": p.trace_kind != "none",
+                "traces_additive": p.trace_kind == "additive",
+                "tau_trace": keep(f"{p.name}.tau_trace", p.tau_trace),
+                "trace_scale": keep(f"{p.name}.trace_scale", p.trace_scale),
+                "sum_input": p.sum_input,
+                "one_spike": p.one_spike,
+            }
+            for p in net.populations.values()
+        ],
+        "projections": [
+            {
+                "name": c.name,
+                "source": c.source.name,
+                "target": c.target.name,
+                "connectivity": type(c.connectivity).__name__,
+                "rule": model(c.name, c.rule) if c.rule else None,
+                "w_min": keep(f"{c.name}.w_min", c.w_min),
+                "w_max": keep(f"{c.name}.w_max", c.w_max),
+                "norm": c.norm,
+                "weight_decay": c.weight_decay,
+                "reduction": c.reduction,
+                "bias": keep(f"{c.name}.bias", c.bias),
+            }
+            for c in net.projections.values()
+        ],
+    }
+    write_atomically(path, to_bytes(tensors, metadata={"fastsnn": json.dumps(description)}))
+
+
+def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> Network:
+    """Read a file of `save`.
+
+    Raises FastsnnError when the file is no network file, or a model's class is not known.
+    """
+    from fastsnn.network import Network
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            text = (file.metadata() or {}).get("fastsnn")
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # safetensors raises a type of its own for every kind of damage
+        raise FastsnnError(f"'{path}' is no readable safetensors file: {error}") from error
+    description = json.loads(text) if text else {}
+    if description.get("format") != FORMAT:
+        raise FastsnnError(
+            f"'{path}' holds no network of format {FORMAT} (found {description.get('format')!r})."
+        )
+    known = {name: getattr(models, name) for name in models.__all__} | {m.__name__: m for m in own_models}
+
+    def get(value: Any) -> Any:
+        return tensors[value["tensor"]] if isinstance(value, dict) else value
+
+    def model(spec: dict[str, Any] | None) -> Any:
+        if spec is None:
+            return None
+        if spec["name"] not in known:
+            raise FastsnnError(f"'{path}' uses the model '{spec['name']}'; pass its class: models=[...].")
+        return known[spec["name"]](**{k: get(v) for k, v in spec["params"].items()})
+
+    net = Network(description["dt"], description["batch_size"], description["seed"], **options)
+    for p in description["populations"]:
+        flags = {k: p[k] for k in ("shape", "traces", "traces_additive", "sum_input", "one_spike")}
+        net.population(
+            p["name"],
+            model(p["model"]),
+            tau_trace=get(p["tau_trace"]),
+            trace_scale=get(p["trace_scale"]),
+            **flags,
+        )
+    for c in description["projections"]:
+        flags = {k: c[k] for k in ("name", "norm", "weight_decay", "reduction")}
+        net.projection(
+            c["source"],
+            c["target"],
+            getattr(connectivity, c["connectivity"])(0.0),
+            rule=model(c["rule"]),
+            w_min=get(c["w_min"]),
+            w_max=get(c["w_max"]),
+            bias=None if c["bias"] is None else torch.as_tensor(get(c["bias"])),
+            **flags,
+        )
+    load_state_dict(net, {k: v for k, v in tensors.items() if not k.startswith("option/")})
+    return net
+
+
+def _absent(model: Model, name: str, value: Any) -> bool:
+    """A parameter that was not given and has no default is left out of the file."""
+    default = getattr(model.params[name], "default", None)
+    return default is None and value == getattr(model.params[name], "absent", None)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`print(net)`: a network as a readable table."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from fastsnn.models.declare import Model
+    from fastsnn.network import Network
+
+
+def describe(net: Network, width: int = 120) -> str:
+    """Layers, connections, parameters and memory of a network."""
+    layers = Table(title="populations", title_justify="left")
+    for column in ("name", "model", "neurons", "trace", "parameters"):
+        layers.add_column(column, justify="right" if column == "neurons" else "left")
+    for p in net.populations.values():
+        options = [f"one_spike={p.one_spike}"] if p.one_spike else []
+        layers.add_row(
+            p.name,
+            type(p.model).__name__,
+            "x".join(map(str, p.shape)),
+            "-" if p.trace_kind == "none" else f"{p.trace_kind}, {number(p.tau_trace)} ms",
+            parameters(p.model, options),
+        )
+    wires = Table(title="projections", title_justify="left")
+    for column in ("name", "wiring", "weight", "bounds", "rule", "norm", "memory"):
+        wires.add_column(column, justify="right" if column == "memory" else "left")
+    for c in net.projections.values():
+        bounds = f"{number(c.w_min)} .. {number(c.w_max)}" if c.bounded else "-"
+        wires.add_row(
+            c.name,
+            type(c.connectivity).__name__,
+            "x".join(map(str, c.w.shape)),
+            bounds,
+            f"{type(c.rule).__name__}({parameters(c.rule)})" if c.rule else "static",
+            "-" if c.norm is None else f"{c.norm:g}",
+            size(sum(t.numel() * t.element_size() for t in c.variables().values())),
+        )
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=False, legacy_windows=False)
+    console.print(
+        f"Network: dt {net.dt:g} ms, batch {net.batch_size}, seed {net.seed}, "
+        f"learning {'on' if net.learning else 'off'}, memory {size(net.plan.memory)}, "
+        f"backend {net.backend if net.populations else '-'}"
+    )
+    console.print(layers)
+    console.print(wires)
+    return out.getvalue().rstrip()
+
+
+def parameters(model: Model, options: list[str] | None = None) -> str:
+    """The parameters of a model with their units, in a line."""
+    parts = [
+        f"{k}={number(v)}{' ' + unit if (unit := getattr(model.params[k], 'unit', '')) else ''}"
+        for k, v in model.values.items()
+        if not (isinstance(v, float) and v in (float("inf"), -float("inf")))
+    ]
+    return ", ".join([*parts, *(options or [])])
+
+
+def number(value: Any) -> str:
+    """A number, or the range of a tensor."""
+    if isinstance(value, Tensor):
+        low, high = float(value.min()), float(value.max())
+        return f"{low:g}" if low == high else f"{low:g}..{high:g}"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes in words."""
+    value, unit = float(n_bytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
