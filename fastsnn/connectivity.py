@@ -32,7 +32,13 @@ class Connectivity:
         raise ShapeError(f"{type(self).__name__} has no shape of its own.")
 
     def weight(
-        self, what: str, n_pre: int, n_post: int, bounds: tuple[float, float], seed: int, stream: int
+        self,
+        what: str,
+        n_pre: int,
+        n_post: int,
+        bounds: tuple[float, float],
+        seed: int,
+        stream: int,
     ) -> Tensor:
         """The weight in float32; a number fills it, None draws it uniformly between the bounds
         (between 0 and 1 where a bound is infinite)."""

@@ -85,7 +85,9 @@ def _grid(what: str, data: Any, target: Target, per_step: bool) -> Tensor:
 def _finite(what: str, target: Target, data: Tensor) -> Tensor:
     data = data.to(torch.float32).contiguous()
     if not bool(torch.isfinite(data).all()):
-        raise ShapeError(f"{what} of '{target.name}' holds NaN or infinity, expected finite numbers.")
+        raise ShapeError(
+            f"{what} of '{target.name}' holds NaN or infinity, expected finite numbers."
+        )
     return data
 
 
@@ -152,7 +154,9 @@ class Events:
         rows = target.samples * target.steps * target.batch
         offsets = torch.searchsorted(key, torch.arange(rows + 1, dtype=torch.int64) * target.n)
         ids = (key % target.n).to(torch.int32)
-        return BoundInput("events", ids.to(target.device), offsets.to(target.device), steps=target.steps)
+        return BoundInput(
+            "events", ids.to(target.device), offsets.to(target.device), steps=target.steps
+        )
 
 
 @dataclass(frozen=True, eq=False)

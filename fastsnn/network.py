@@ -11,18 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn import backends, storage, table
+from fastsnn import backends, running, storage, table
 from fastsnn.connectivity import Connectivity
 from fastsnn.errors import FastsnnError, ModelError, ShapeError
-from fastsnn.inputs import Retry, Target, as_source
+from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.monitors import Monitor
-from fastsnn.plan import Plan, Record, RunArgs, RunReport, make_plan
+from fastsnn.plan import Plan, RunArgs, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
-
-# rows that monitors may hold beyond what they keep, so that a long run stays within bounded memory
-_CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +100,9 @@ class Network:
         """
         self._new_name(name)
         if not isinstance(model, Neuron):
-            raise ModelError(f"Population '{name}': model is {model!r}, expected a neuron model, e.g. LIF().")
+            raise ModelError(
+                f"Population '{name}': model is {model!r}, expected a neuron model, e.g. LIF()."
+            )
         if n is None and shape is None:
             raise ShapeError(f"Population '{name}': give n or shape.")
         shape = tuple(int(s) for s in (shape if shape is not None else (n,)))  # type: ignore[arg-type]
@@ -111,7 +110,9 @@ class Network:
         for s in shape:
             size *= s
         if size < 1 or min(shape) < 1 or (n is not None and n != size):
-            raise ShapeError(f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of shape >= 1.")
+            raise ShapeError(
+                f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of the shape."
+            )
         made = Population(
             name, model, shape, dt=self.dt, batch_size=self.batch_size, device=self.device, traces=traces,
             traces_additive=traces_additive, tau_trace=tau_trace, trace_scale=trace_scale,
@@ -145,15 +146,21 @@ class Network:
 
         Raises ModelError, ShapeError.
         """
-        ends = [self._find(p) for p in (source, target)]
+        ends = [self.find(p) for p in (source, target)]
         name = name or f"{ends[0].name}->{ends[1].name}"
         self._new_name(name)
         if not isinstance(connectivity, Connectivity):
-            raise ModelError(f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, OneToOne or AllButOne.")
+            raise ModelError(
+                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, OneToOne or AllButOne."
+            )
         if rule is not None and not isinstance(rule, Rule):
-            raise ModelError(f"Projection '{name}': rule is {rule!r}, expected a learning rule, e.g. PostPre().")
+            raise ModelError(
+                f"Projection '{name}': rule is {rule!r}, expected a learning rule, e.g. PostPre()."
+            )
         if ends[1].is_input:
-            raise ModelError(f"Projection '{name}': the target is an Input population, which takes no spikes.")
+            raise ModelError(
+                f"Projection '{name}': the target is an Input population, which takes no spikes."
+            )
         made = Projection(
             name, ends[0], ends[1], connectivity, rule=rule, w_min=w_min, w_max=w_max, norm=norm,
             weight_decay=weight_decay, reduction=reduction, bias=bias, seed=self.seed,
@@ -222,18 +229,18 @@ class Network:
         Ctrl-C stops between two steps and raises KeyboardInterrupt; the state is then that of the
         last finished step.  Raises FastsnnError for bad input, before anything changes.
         """
-        steps = self._steps(time)
+        steps = running.whole_steps(self, time)
         args = RunArgs(n_steps=steps, learning=self.learning, normalize=normalize)
-        self._bind(args, inputs)
-        args.clamp = self._per_step("clamp", clamp, steps, torch.bool)
-        args.unclamp = self._per_step("unclamp", unclamp, steps, torch.bool)
-        args.inject_v = self._per_step("inject_v", inject_v, steps, torch.float32)
-        args.masks = self._masks(masks)
-        args.reward = self._reward(reward)
-        self._replay(args, replay)
+        running.bind_inputs(self, args, inputs)
+        args.clamp = running.bind_forced(self, "clamp", clamp, steps, torch.bool)
+        args.unclamp = running.bind_forced(self, "unclamp", unclamp, steps, torch.bool)
+        args.inject_v = running.bind_forced(self, "inject_v", inject_v, steps, torch.float32)
+        args.masks = running.bind_masks(self, masks)
+        args.reward = running.bind_reward(self, reward)
+        running.bind_replay(self, args, replay)
         if not steps:
             return
-        self._execute(args)
+        running.execute(self, args)
 
     def present(
         self,
@@ -256,26 +263,32 @@ class Network:
 
         Weights are normalised after each sample.  Raises as `run`.
         """
-        steps = self._steps(time)
+        steps = running.whole_steps(self, time)
         if samples is None:
-            samples = self._count_samples(inputs)
+            samples = running.count_samples(self, inputs)
         args = RunArgs(n_steps=steps, n_samples=samples, learning=self.learning, reset=reset)
-        self._bind(args, inputs)
-        args.reward = self._reward(reward)
+        running.bind_inputs(self, args, inputs)
+        args.reward = running.bind_reward(self, reward)
         args.progress = progress
         if steps < 1:
-            raise FastsnnError(f"present(time={time!r}): expected at least one step of {self.dt} ms.")
+            raise FastsnnError(
+                f"present(time={time!r}): expected at least one step of {self.dt} ms."
+            )
         if retry is not None:
             if self.batch_size != 1:
-                raise FastsnnError(f"present(retry=...): needs batch_size 1, the network has {self.batch_size}.")
-            args.retry = (self._index(retry.population), retry)
+                raise FastsnnError(
+                    f"present(retry=...): needs batch_size 1, the network has {self.batch_size}."
+                )
+            args.retry = (self.index_of(retry.population), retry)
         counted = [*count, *([retry.population] if retry else [])]
         for name in counted:
-            n = self._find(name).n
+            n = self.find(name).n
             shape = (samples, self.batch_size, n)
-            args.counts[self._index(name)] = torch.zeros(shape, dtype=torch.int32, device=self.device)
-        report = self._execute(args)
-        counts = {name: args.counts[self._index(name)] for name in count}
+            args.counts[self.index_of(name)] = torch.zeros(
+                shape, dtype=torch.int32, device=self.device
+            )
+        report = running.execute(self, args)
+        counts = {name: args.counts[self.index_of(name)] for name in count}
         return Presentation(counts, torch.tensor(report.tries, dtype=torch.int32))
 
     def reset_state(self) -> None:
@@ -308,7 +321,7 @@ class Network:
     @property
     def backend(self) -> str:
         """Name of the backend that runs this network."""
-        self._compile()
+        self.compile()
         return self._backend
 
     def explain(self) -> dict[str, str]:
@@ -364,170 +377,23 @@ class Network:
         if name in self.populations or name in self.projections:
             raise FastsnnError(f"Name '{name}' is taken; give another one.")
 
-    def _find(self, population: str | Population) -> Population:
+    def find(self, population: str | Population) -> Population:
         name = population if isinstance(population, str) else population.name
         if name not in self.populations:
-            raise FastsnnError(f"There is no population '{name}'; there are: {', '.join(self.populations) or 'none'}.")
+            raise FastsnnError(
+                f"There is no population '{name}'; there are: {', '.join(self.populations) or 'none'}."
+            )
         return self.populations[name]
 
-    def _index(self, population: str | Population) -> int:
-        return list(self.populations).index(self._find(population).name)
+    def index_of(self, population: str | Population) -> int:
+        return list(self.populations).index(self.find(population).name)
 
-    def _compile(self) -> backends.Program:
+    def compile(self) -> backends.Program:
         if self._program is None:
             if not self.populations:
-                raise FastsnnError("The network has no population; add one with Network.population.")
+                raise FastsnnError(
+                    "The network has no population; add one with Network.population."
+                )
             self._backend = backends.choose(self.plan, self._asked)
             self._program = backends.lower(self.plan, self._backend, self.threads)
         return self._program
-
-    def _steps(self, time: float) -> int:
-        steps = round(float(time) / self.dt)
-        if steps < 0 or abs(steps * self.dt - time) > 1e-6 * max(self.dt, abs(time)):
-            raise FastsnnError(f"time={time!r} ms is no whole number of steps of dt={self.dt} ms.")
-        return steps
-
-    def _count_samples(self, inputs: Mapping[str, Any]) -> int:
-        for name, value in inputs.items():
-            data = getattr(value, "rates", getattr(value, "p", None))
-            dims = torch.as_tensor(data).dim() if data is not None else 0
-            if dims == 3 or (dims == 2 and self.batch_size == 1 and self._find(name).n == data.shape[-1]):
-                return len(data)
-        raise FastsnnError("present(): the inputs do not say how many samples there are; give samples=S.")
-
-    def _bind(self, args: RunArgs, inputs: Mapping[str, Any] | None) -> None:
-        for name, value in (inputs or {}).items():
-            p = self._find(name)
-            target = Target(
-                p.name, p.n, p.is_input, args.n_steps, args.n_samples, self.batch_size, self.dt, self.device
-            )
-            args.inputs[self._index(p)] = as_source(p.name, value, p.is_input).bind(target)
-
-    def _per_step(
-        self, what: str, given: Mapping[str, Any] | None, steps: int, dtype: torch.dtype
-    ) -> dict[int, Tensor]:
-        out = {}
-        for name, value in (given or {}).items():
-            p = self._find(name)
-            data = torch.as_tensor(value, device=self.device).to(dtype)
-            if data.numel() not in (p.n, steps * p.n):
-                raise ShapeError(f"{what} of '{p.name}' is {tuple(data.shape)}, expected {(p.n,)} or {(steps, p.n)}.")
-            if dtype == torch.float32 and not bool(torch.isfinite(data).all()):
-                raise ShapeError(f"{what} of '{p.name}' holds NaN or infinity, expected finite numbers.")
-            if what == "inject_v" and "v" not in p.state:
-                raise ShapeError(f"inject_v: '{p.name}' ({type(p.model).__name__}) has no membrane potential v.")
-            flat = data.dim() == 1 or data.numel() == p.n
-            out[self._index(p)] = data.reshape((p.n,) if flat else (steps, p.n)).contiguous()
-        return out
-
-    def _masks(self, masks: Mapping[str, Any] | None) -> dict[int, Tensor]:
-        out = {}
-        for name, value in (masks or {}).items():
-            if name not in self.projections or not self.projections[name].connectivity.learns:
-                raise FastsnnError(f"masks: there is no dense projection '{name}'.")
-            shape = tuple(self.projections[name].w.shape)
-            mask = torch.as_tensor(value, device=self.device).to(torch.bool)
-            if tuple(mask.shape) != shape:
-                raise ShapeError(f"masks['{name}'] is {tuple(mask.shape)}, expected {shape} (pre, post).")
-            out[list(self.projections).index(name)] = mask.contiguous()
-        return out
-
-    def _reward(self, reward: float | Tensor | None) -> Tensor | None:
-        needs = [p for p in self.projections.values() if p.rule and "reward" in p.rule.functions["learn"].arguments]
-        if reward is None:
-            if needs and self.learning:
-                raise FastsnnError(f"{needs[0]} learns from reward; give reward=... (a number, or [batch]).")
-            return None
-        values = torch.as_tensor(reward, dtype=torch.float32, device=self.device).reshape(-1)
-        if values.numel() not in (1, self.batch_size) or not bool(torch.isfinite(values).all()):
-            raise ShapeError(f"reward={reward!r}: expected a finite number, or {self.batch_size} of them (batch).")
-        one = [p for p in needs if type(p.rule).one_reward]
-        if one and bool((values != values[0]).any()):
-            raise ShapeError(f"{one[0]}: {type(one[0].rule).__name__} takes one reward for the whole batch.")
-        return values.expand(self.batch_size).contiguous()
-
-    def _replay(self, args: RunArgs, replay: Mapping[str, Tensor] | None) -> None:
-        for name, draws in (replay or {}).items():
-            p, winners = self._find(name), not torch.as_tensor(draws).is_floating_point()
-            shape = (args.n_steps, self.batch_size) if winners else (args.n_steps, self.batch_size, p.n)
-            if tuple(draws.shape) != shape:
-                raise ShapeError(f"replay['{name}'] is {tuple(draws.shape)}, expected {shape}.")
-            if winners and bool(((draws < -1) | (draws >= p.n)).any()):
-                raise ShapeError(f"replay['{name}'] holds winners outside -1..{p.n - 1}.")
-            kind = args.winners if winners else args.uniforms
-            dtype = torch.int32 if winners else torch.float32
-            kind[self._index(p)] = draws.to(self.device, dtype).contiguous()
-
-    def _execute(self, args: RunArgs) -> RunReport:
-        """Run, in chunks where monitors keep less than they record, and keep the books."""
-        program = self._compile()
-        for p in self.projections.values():
-            p.settle()
-        total = RunReport()
-        chunk = self._chunk(args)
-        for first in range(0, args.n_steps, chunk):
-            last = min(first + chunk, args.n_steps)
-            part = args if chunk == args.n_steps else _part(args, first, last)
-            part.step = self.step
-            part.records = self._records(part)
-            report = RunReport()
-            try:
-                program.run(part, report)
-            finally:
-                self.step += report.steps
-                for p in self.projections.values():
-                    p.remember()
-                for m, record in zip(self.monitors, part.records, strict=True):
-                    m.append(record.dest[: m.rows_in(report.steps)], report.steps)
-            total.steps += report.steps
-            total.tries = report.tries
-            if report.interrupted:
-                raise KeyboardInterrupt
-        return total
-
-    def _chunk(self, args: RunArgs) -> int:
-        if args.n_samples > 1:
-            return args.n_steps
-        chunk = args.n_steps
-        for m in self.monitors:
-            if m.capacity is not None:
-                row = self._recorded(m).numel() * self._recorded(m).element_size()
-                chunk = min(chunk, m.every * max(m.capacity, _CHUNK_BYTES // max(1, row)))
-        return max(1, chunk)
-
-    def _recorded(self, m: Monitor) -> Tensor:
-        owner = self.populations.get(m.owner) or self.projections[m.owner]
-        return owner.variables()[m.variable]
-
-    def _records(self, args: RunArgs) -> list[Record]:
-        if args.retry and self.monitors:
-            raise FastsnnError("present(retry=...) cannot record; remove the monitors, or run sample by sample.")
-        out = []
-        for m in self.monitors:
-            source = self._recorded(m)
-            width = source.shape[-1] if m.index is None else len(m.index)
-            rows = m.rows_in(args.n_steps * args.n_samples)
-            dest = torch.empty((rows, *source.shape[:-1], width), dtype=source.dtype, device=source.device)
-            out.append(Record(source, dest, m.index, m.every, m.phase, m.owner in self.projections))
-        return out
-
-
-def _part(args: RunArgs, first: int, last: int) -> RunArgs:
-    """Steps first..last of a run of one sample; only the last part normalises."""
-
-    def cut(given: dict[int, Tensor]) -> dict[int, Tensor]:
-        return {k: v[first:last].contiguous() if v.dim() > 1 else v for k, v in given.items()}
-
-    return RunArgs(
-        n_steps=last - first,
-        learning=args.learning,
-        normalize=args.normalize and last == args.n_steps,
-        reward=args.reward,
-        inputs={k: v.part(first, last) for k, v in args.inputs.items()},
-        clamp=cut(args.clamp),
-        unclamp=cut(args.unclamp),
-        inject_v=cut(args.inject_v),
-        masks=args.masks,
-        winners=cut(args.winners),
-        uniforms=cut(args.uniforms),
-    )

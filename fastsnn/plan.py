@@ -188,7 +188,9 @@ def _population(index: int, p: Population) -> PopulationPlan:
         state=tuple(p.state[k] for k in kind.state()),
         init=tuple(p.initial_values().values()),
         shared=tuple(p.shared.values()),
-        params=() if p.is_input else tuple(zero if k == "learning" else p.number(k) for k in kind.step_params()),
+        params=()
+        if p.is_input
+        else tuple(zero if k == "learning" else p.number(k) for k in kind.step_params()),
         windows=tuple(
             WindowPlan(p.windows[k], kind.variables[k].of, p.heads[k]) for k in kind.windows()
         ),

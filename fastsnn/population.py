@@ -48,7 +48,9 @@ class Population:
         self.tau_trace = self._per_neuron("tau_trace", tau_trace)
         self.trace_scale = self._per_neuron("trace_scale", trace_scale)
         if not bool((self.tau_trace > 0).all()):
-            raise ModelError(f"Population '{name}': tau_trace={tau_trace!r}, expected tau_trace > 0 ms.")
+            raise ModelError(
+                f"Population '{name}': tau_trace={tau_trace!r}, expected tau_trace > 0 ms."
+            )
         self.numbers = {
             k: v if k in type(model).kernels() else self._per_neuron(k, v)
             for k, v in model.argument_values(dt).items()

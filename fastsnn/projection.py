@@ -41,14 +41,21 @@ class Projection:
     ) -> None:
         self.name, self.source, self.target = name, source, target
         self.connectivity, self.kind = connectivity, connectivity.kind
-        self.rule, self.norm, self.weight_decay, self.reduction = rule, norm, weight_decay, reduction
+        self.rule, self.norm, self.weight_decay, self.reduction = (
+            rule,
+            norm,
+            weight_decay,
+            reduction,
+        )
         self.device = target.device
         self._check_options()
         self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
         if bool((self.w_min > self.w_max).any()):
             raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")
         whole = (float(self.w_min.min()), float(self.w_max.max()))
-        self._w = connectivity.weight(str(self), source.n, target.n, whole, seed, index).to(self.device)
+        self._w = connectivity.weight(str(self), source.n, target.n, whole, seed, index).to(
+            self.device
+        )
         self.bias = None if bias is None else self._bias(bias)
         self._check_rule()
         self.state: dict[str, Tensor] = {}
@@ -70,7 +77,9 @@ class Projection:
             for name in kind.own(at):
                 self.state[name] = torch.zeros(batch, n, device=self.device)
             if kind.lag:
-                self.state[f"last_{at}"] = torch.zeros(batch, n, dtype=torch.bool, device=self.device)
+                self.state[f"last_{at}"] = torch.zeros(
+                    batch, n, dtype=torch.bool, device=self.device
+                )
 
     @property
     def w(self) -> Tensor:
@@ -91,7 +100,11 @@ class Projection:
         if not bool(torch.isfinite(self._w).all()):
             raise ShapeError(f"{self}: the weight holds NaN or infinity, expected finite numbers.")
         if self.bounded:
-            self._w.copy_(torch.minimum(torch.maximum(self._w, self._grid(self.w_min)), self._grid(self.w_max)))
+            self._w.copy_(
+                torch.minimum(
+                    torch.maximum(self._w, self._grid(self.w_min)), self._grid(self.w_max)
+                )
+            )
         if "changed" in self.state:
             self.state["changed"].fill_(True)
         self.remember()
@@ -149,17 +162,25 @@ class Projection:
     def _bias(self, bias: Tensor) -> Tensor:
         bias = torch.as_tensor(bias, dtype=torch.float32).detach().to(self.device).reshape(-1)
         if bias.numel() != self.target.n or not bool(torch.isfinite(bias).all()):
-            raise ShapeError(f"{self}: bias must be {self.target.n} finite numbers, one per target neuron.")
+            raise ShapeError(
+                f"{self}: bias must be {self.target.n} finite numbers, one per target neuron."
+            )
         return bias.clone()
 
     def _check_options(self) -> None:
         if self.reduction not in REDUCTIONS:
-            raise ModelError(f"{self}: reduction={self.reduction!r}, expected one of {', '.join(REDUCTIONS)}.")
+            raise ModelError(
+                f"{self}: reduction={self.reduction!r}, expected one of {', '.join(REDUCTIONS)}."
+            )
         if not (0.0 <= self.weight_decay < 1.0):
-            raise ModelError(f"{self}: weight_decay={self.weight_decay!r}, expected 0 <= weight_decay < 1.")
+            raise ModelError(
+                f"{self}: weight_decay={self.weight_decay!r}, expected 0 <= weight_decay < 1."
+            )
         if self.norm is not None and not (math.isfinite(self.norm) and self.norm > 0):
             raise ModelError(f"{self}: norm={self.norm!r}, expected a positive number or None.")
-        if not self.connectivity.learns and (self.rule or self.weight_decay or self.norm is not None):
+        if not self.connectivity.learns and (
+            self.rule or self.weight_decay or self.norm is not None
+        ):
             raise ModelError(
                 f"{self}: {type(self.connectivity).__name__} is static; "
                 f"rule, weight_decay and norm need Dense."
@@ -172,12 +193,18 @@ class Projection:
         for name, value in self.rule.values.items():
             if isinstance(value, Tensor):
                 raise ModelError(f"{self}: {kind.__name__}({name}=...) must be one number.")
-        infinite = [n for n in ("w_min", "w_max") if not bool(torch.isfinite(getattr(self, n)).all())]
+        infinite = [
+            n for n in ("w_min", "w_max") if not bool(torch.isfinite(getattr(self, n)).all())
+        ]
         if getattr(kind, "needs_bounds", False) and infinite:
-            raise ModelError(f"{self}: {kind.__name__} needs finite w_min and w_max, {infinite[0]} is infinite.")
+            raise ModelError(
+                f"{self}: {kind.__name__} needs finite w_min and w_max, {infinite[0]} is infinite."
+            )
         uses = set(kind.functions["learn"].arguments)
         if uses & {"w_min", "w_max"} and max(self.w_min.numel(), self.w_max.numel()) > 1:
-            raise ModelError(f"{self}: {kind.__name__} takes one w_min and one w_max, not one per synapse.")
+            raise ModelError(
+                f"{self}: {kind.__name__} takes one w_min and one w_max, not one per synapse."
+            )
         for at, population in (("pre", self.source), ("post", self.target)):
             for name in kind.side(at):
                 variable = name.removesuffix(f"_{at}")
@@ -195,6 +222,8 @@ class Projection:
             return []
         kind, population = type(self.rule), self.source if at == "pre" else self.target
         return [
-            self.state[name] if name in kind.own(at) else population.variables()[name.removesuffix(f"_{at}")]
+            self.state[name]
+            if name in kind.own(at)
+            else population.variables()[name.removesuffix(f"_{at}")]
             for name in kind.side(at)
         ]

@@ -29,7 +29,9 @@ def stream(population: int, purpose: Purpose) -> int:
     return 4 * (population + 1) + int(purpose)
 
 
-def philox(seed: int, stream: int, step: int, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def philox(
+    seed: int, stream: int, step: int, index: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four 32-bit words per index, as int64 tensors of index's shape."""
     # int64 products wrap modulo 2^64, so that their bits are those of unsigned multiplication
     a = index & _LOW
@@ -52,7 +54,9 @@ def uniform(words: Tensor) -> Tensor:
     return (words >> 8).to(torch.float32) * 2.0**-24
 
 
-def network_uniform(seed: int, shape: tuple[int, ...], stream_index: int = 0, step: int = 0) -> Tensor:
+def network_uniform(
+    seed: int, shape: tuple[int, ...], stream_index: int = 0, step: int = 0
+) -> Tensor:
     """Uniform numbers in [0, 1) of the network's own stream, e.g. for initial weights."""
     count = 1
     for size in shape:

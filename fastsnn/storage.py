@@ -56,7 +56,11 @@ def load_state_dict(net: Network, state: Mapping[str, Tensor]) -> None:
     own = state_dict(net)
     missing, unknown = sorted(set(own) - set(state)), sorted(set(state) - set(own))
     if missing or unknown:
-        what = f"'{missing[0]}' is missing" if missing else f"'{unknown[0]}' is not part of this network"
+        what = (
+            f"'{missing[0]}' is missing"
+            if missing
+            else f"'{unknown[0]}' is not part of this network"
+        )
         raise ShapeError(f"load_state_dict: {what}.")
     for name, tensor in own.items():
         if state[name].shape != tensor.shape:
@@ -145,7 +149,9 @@ def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> N
         raise FastsnnError(
             f"'{path}' holds no network of format {FORMAT} (found {description.get('format')!r})."
         )
-    known = {name: getattr(models, name) for name in models.__all__} | {m.__name__: m for m in own_models}
+    known = {name: getattr(models, name) for name in models.__all__} | {
+        m.__name__: m for m in own_models
+    }
 
     def get(value: Any) -> Any:
         return tensors[value["tensor"]] if isinstance(value, dict) else value
@@ -154,7 +160,9 @@ def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> N
         if spec is None:
             return None
         if spec["name"] not in known:
-            raise FastsnnError(f"'{path}' uses the model '{spec['name']}'; pass its class: models=[...].")
+            raise FastsnnError(
+                f"'{path}' uses the model '{spec['name']}'; pass its class: models=[...]."
+            )
         return known[spec["name"]](**{k: get(v) for k, v in spec["params"].items()})
 
     net = Network(description["dt"], description["batch_size"], description["seed"], **options)

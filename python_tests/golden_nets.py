@@ -90,7 +90,9 @@ class Golden:
             cls = RULES[kwargs["update_rule"].removeprefix("rule:")]
             nu = kwargs.get("nu", 0.0)
             nu = [nu, nu] if isinstance(nu, float) else nu
-            params = {"nu_pre": nu[0], "nu_post": nu[1]} if "nu_pre" in cls.params else {"nu": nu[0]}
+            params = (
+                {"nu_pre": nu[0], "nu_post": nu[1]} if "nu_pre" in cls.params else {"nu": nu[0]}
+            )
             params |= {
                 p: kwargs[k]
                 for k, p in (("tc_plus", "tau_plus"), ("tc_minus", "tau_minus"), ("tc_c", "tau_c"))
@@ -133,7 +135,9 @@ class Golden:
         n = kwargs["n_neurons"]
         net.population("X", models.Input(), kwargs["n_inpt"], traces=True)
         self._excitatory(net, "Ae", kwargs)
-        inhibitory = models.LIF(v_rest=-60.0, v_reset=-45.0, v_thresh=-40.0, tau_m=10.0, t_refrac=2.0)
+        inhibitory = models.LIF(
+            v_rest=-60.0, v_reset=-45.0, v_thresh=-40.0, tau_m=10.0, t_refrac=2.0
+        )
         net.population("Ai", inhibitory, n)
         self._plastic(net, "X", "Ae", "w0_X>Ae_weight", kwargs)
         net.projection("Ae", "Ai", OneToOne(kwargs["exc"]))
@@ -163,7 +167,11 @@ class Golden:
         """Run everything; returns our arrays under the keys of the file."""
         record_w = self.spec.get("record_w", "step")
         monitors = {
-            key: net.monitor(owner, variable, every=record_w if key.startswith("w_") and record_w != "step" else 1)
+            key: net.monitor(
+                owner,
+                variable,
+                every=record_w if key.startswith("w_") and record_w != "step" else 1,
+            )
             for key, (owner, variable) in self.recorded(net).items()
         }
         out: dict[str, list[np.ndarray]] = {}
@@ -174,10 +182,14 @@ class Golden:
             if "train" in run:
                 net.train(run["train"])
             steps = round(run["time"] / net.dt)
-            kwargs = {k: v for k, v in run.get("kwargs", {}).items() if k not in ("a_plus", "a_minus")}
+            kwargs = {
+                k: v for k, v in run.get("kwargs", {}).items() if k not in ("a_plus", "a_minus")
+            }
             renamed = {"injects_v": "inject_v"}
             options = {
-                renamed.get(k, k): {l: self.value(x) for l, x in v.items()} if isinstance(v, dict) else v
+                renamed.get(k, k): {l: self.value(x) for l, x in v.items()}
+                if isinstance(v, dict)
+                else v
                 for k, v in kwargs.items()
             }
             net.run(
@@ -215,7 +227,10 @@ def golden_files() -> list[Path]:
     """Every golden trace that is at hand: the small ones here, the big one beside the project."""
     here = Path(__file__).parent / "golden"
     files = [p for p in sorted(here.glob("*.npz")) if p.stem != "encodings"]
-    big = Path(__file__).parents[2] / "shared/reference/bindsnet/golden/net2_DiehlAndCook2015_n100.npz"
+    big = (
+        Path(__file__).parents[2]
+        / "shared/reference/bindsnet/golden/net2_DiehlAndCook2015_n100.npz"
+    )
     return [*files, *([big] if big.exists() else [])]
 
 

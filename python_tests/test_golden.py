@@ -23,4 +23,6 @@ def test_golden_trace_is_reproduced(path, backend):
             assert not len(differ), f"{key}: {len(differ)} spikes differ, first at {differ[0]}"
         else:
             error = np.abs(got.astype(np.float64) - want) / np.maximum(1.0, np.abs(want))
-            assert error.max() <= 1e-5, f"{key}: {error.max():.2e} at step {np.argwhere(error == error.max())[0][0]}"
+            assert error.max() <= 1e-5, (
+                f"{key}: {error.max():.2e} at step {np.argwhere(error == error.max())[0][0]}"
+            )

@@ -18,9 +18,7 @@ try:
     from fastsnn import _native
 except ImportError as error:
     _native = None
-    _REASON = (
-        f"the native engine is not built ({error}). Install fastsnn where a C++20 compiler (g++) is found."
-    )
+    _REASON = f"the native engine is not built ({error}). Install fastsnn where a C++20 compiler (g++) is found."
 
 NAME = "cpu"
 ABI = 1
@@ -52,7 +50,10 @@ class Program:
         done = torch.zeros(2, dtype=torch.int64)
         finished = torch.zeros(1, dtype=torch.int64)
         keep: list[Any] = []
-        call = self._run_dict(args, keep) | {"done": done.data_ptr(), "progress": finished.data_ptr()}
+        call = self._run_dict(args, keep) | {
+            "done": done.data_ptr(),
+            "progress": finished.data_ptr(),
+        }
         try:
             with _Watch(args.progress, finished):
                 result = self._program.run(call)
@@ -84,7 +85,12 @@ class Program:
             "shared": [_ptr(t) for t in p.shared],
             "param": [self._number(t) for t in p.params],
             "window": [
-                {"ptr": _ptr(w.data), "length": len(w.data), "of": _WINDOWS[w.of], "head": _ptr(w.head)}
+                {
+                    "ptr": _ptr(w.data),
+                    "length": len(w.data),
+                    "of": _WINDOWS[w.of],
+                    "head": _ptr(w.head),
+                }
                 for w in p.windows
             ],
             "kernel": [self._number(t) for t in p.kernels],
@@ -159,7 +165,9 @@ class Program:
             "clamp": forced(args.clamp, torch.uint8),
             "unclamp": forced(args.unclamp, torch.uint8),
             "inject_v": forced(args.inject_v, torch.float32),
-            "masks": [{"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()],
+            "masks": [
+                {"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()
+            ],
             "records": [
                 {
                     "source": _ptr(r.source),
@@ -178,14 +186,25 @@ class Program:
             "counts": [{"population": k, "ptr": _ptr(t)} for k, t in args.counts.items()],
             "retry": retry,
             "replay": [
-                *({"population": k, "kind": "winner", "ptr": _ptr(t)} for k, t in args.winners.items()),
-                *({"population": k, "kind": "uniform", "ptr": _ptr(t)} for k, t in args.uniforms.items()),
+                *(
+                    {"population": k, "kind": "winner", "ptr": _ptr(t)}
+                    for k, t in args.winners.items()
+                ),
+                *(
+                    {"population": k, "kind": "uniform", "ptr": _ptr(t)}
+                    for k, t in args.uniforms.items()
+                ),
             ],
         }
 
     @staticmethod
     def _input(index: int, given: BoundInput, hold: Any) -> dict[str, Any]:
-        out = {"population": index, "kind": given.kind, "per_step": given.per_step, "scale": given.scale}
+        out = {
+            "population": index,
+            "kind": given.kind,
+            "per_step": given.per_step,
+            "scale": given.scale,
+        }
         if given.kind == "events":
             return out | {"ids": hold(given.data), "offsets": hold(given.offsets)}
         return out | {"ptr": hold(given.data.contiguous())}

@@ -66,7 +66,13 @@ class _Run:
     def __init__(
         self, plan: Plan, args: RunArgs, sample: int, boost: float, report: RunReport
     ) -> None:
-        self.plan, self.args, self.sample, self.boost, self.report = plan, args, sample, boost, report
+        self.plan, self.args, self.sample, self.boost, self.report = (
+            plan,
+            args,
+            sample,
+            boost,
+            report,
+        )
         self.learning = torch.tensor(args.learning, device=plan.device)
 
     def go(self) -> None:
@@ -125,7 +131,9 @@ class _Run:
             return spikes
         scale = given.scale * self.boost
         threshold = (given.data[self.sample].to(torch.float64) * scale).clamp(max=TWO_32).floor()
-        return self._words(p, Purpose.INPUT, self._clock >> 2)[self._clock & 3] < threshold.to(torch.int64)
+        return self._words(p, Purpose.INPUT, self._clock >> 2)[self._clock & 3] < threshold.to(
+            torch.int64
+        )
 
     @property
     def _clock(self) -> int:
@@ -180,7 +188,9 @@ class _Run:
             returned = model.step(**arguments)
         outputs = returned if isinstance(returned, tuple) else (returned,)
         new = dict(zip(model.outputs(), outputs, strict=True))
-        for name, tensor in zip((*model.state(), *model.shared()), (*p.state, *p.shared), strict=True):
+        for name, tensor in zip(
+            (*model.state(), *model.shared()), (*p.state, *p.shared), strict=True
+        ):
             tensor.copy_(new[name])
         return new["spike"], new.get("i_syn", i_syn)
 
@@ -211,7 +221,9 @@ class _Run:
             if p.weight_decay:
                 p.w.mul_(_float32(1.0 - p.weight_decay))
             if p.rule is not None and p.bounded:
-                low, high = (b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max))
+                low, high = (
+                    b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max)
+                )
                 p.w.copy_(where(p.w > low, p.w, low))
                 p.w.copy_(where(p.w < high, p.w, high))
         if p.index in args.masks:
@@ -256,7 +268,9 @@ class _Run:
                 advance = getattr(rule, f"advance_{at}")
                 arguments = rule.functions[f"advance_{at}"].arguments
                 moved = advance(**{k: known[k] for k in arguments})
-                for name, new in zip(own, moved if isinstance(moved, tuple) else (moved,), strict=True):
+                for name, new in zip(
+                    own, moved if isinstance(moved, tuple) else (moved,), strict=True
+                ):
                     traces[name].copy_(new)
             if last is not None:
                 last.copy_(spike)

@@ -16,7 +16,7 @@ from fastsnn.models.syntax import Body, names
 _OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|",
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-    ast.USub: "-", ast.Invert: "~",
+    ast.USub: "-",
 }  # fmt: skip
 _RESERVED = {
     "auto", "bool", "case", "char", "const", "default", "delete", "do", "double", "enum", "explicit",
@@ -49,7 +49,7 @@ class Printer:
             return f"({self(node.left)} {sign} {self(node.comparators[0])})"
         if isinstance(node, ast.UnaryOp):
             if isinstance(node.op, ast.Invert):
-                return f"invert({self(node.operand)})"
+                return f"(!{self(node.operand)})"
             return f"(-{self(node.operand)})"
         assert isinstance(node, ast.Call)
         special = self.special(node)
@@ -87,7 +87,9 @@ def _function(head: str, lines: Lines) -> Lines:
 def _unpack(array: str, variables: Iterable[str], read: set[str], const: bool = True) -> Lines:
     kind = "const T" if const else "T"
     return [
-        f"{kind} {variable(v)} = {array}[{k}];" for k, v in enumerate(variables) if v in read or not const
+        f"{kind} {variable(v)} = {array}[{k}];"
+        for k, v in enumerate(variables)
+        if v in read or not const
     ]
 
 
@@ -189,7 +191,11 @@ def _split(model: type[Neuron], body: Body) -> tuple[list, list, list]:
     step: list[tuple[str, ast.expr]] = []
     after: list[tuple[str, ast.expr]] = []
     for target, value in body.assignments:
-        reduces = any(getattr(n.func, "id", "") == "over_batch" for n in ast.walk(value) if isinstance(n, ast.Call))
+        reduces = any(
+            getattr(n.func, "id", "") == "over_batch"
+            for n in ast.walk(value)
+            if isinstance(n, ast.Call)
+        )
         read = names(value)
         if reduces:
             spikes_only = all(
@@ -244,7 +250,9 @@ def _rule_struct(model: type[Rule]) -> str:
     }
     # a local that only feeds terms was expanded into them
     kept = [
-        (t, v) for k, (t, v) in enumerate(body.assignments) if t in synapse or _needed(t, body, k, in_terms)
+        (t, v)
+        for k, (t, v) in enumerate(body.assignments)
+        if t in synapse or _needed(t, body, k, in_terms)
     ]
     learn = [
         *_unpack("param", params, outer),
@@ -259,7 +267,12 @@ def _rule_struct(model: type[Rule]) -> str:
             f"{keyword} (K == {k}) {{",
             *("  " + line for line in _unpack("pre_side", pre, set(term.inputs))),
             *("  " + line for line in _unpack("post_side", post, set(term.inputs))),
-            *("  " + line for line in _unpack("param", params[: len(params) - model.one_reward], set(term.inputs))),
+            *(
+                "  " + line
+                for line in _unpack(
+                    "param", params[: len(params) - model.one_reward], set(term.inputs)
+                )
+            ),
             f"  return {Printer()(term.expression)};",
         ]
     terms += ["} else {", "  return lit<T>(0.0f);", "}"] if terms else ["return lit<T>(0.0f);"]
@@ -322,7 +335,8 @@ def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
     return [
         "template <class T>",
         *_function(
-            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* param)", lines
+            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* param)",
+            lines,
         ),
     ]
 

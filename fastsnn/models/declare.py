@@ -57,7 +57,9 @@ class Param:
         try:
             tensor = torch.as_tensor(value, dtype=torch.float64).detach()
         except (TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{owner}({name}={value!r}): expected a number or a tensor.") from error
+            raise ModelError(
+                f"{owner}({name}={value!r}): expected a number or a tensor."
+            ) from error
         bounds = ((self.gt, torch.gt, ">"), (self.ge, torch.ge, ">="), (self.le, torch.le, "<="))
         for bound, holds, sign in bounds:
             if bound is not None and not bool(holds(tensor, bound).all()):
@@ -77,7 +79,9 @@ class Choice:
     def check(self, owner: str, name: str, value: Any) -> str:
         """Return the value, or raise ModelError."""
         if value not in self.options:
-            raise ModelError(f"{owner}({name}={value!r}): expected one of {', '.join(self.options)}.")
+            raise ModelError(
+                f"{owner}({name}={value!r}): expected one of {', '.join(self.options)}."
+            )
         return value
 
 
@@ -362,7 +366,9 @@ class Rule(Model):
         values: dict[str, Any] = dict.fromkeys(probe.argument_values(1.0), torch.tensor(0.37))
         values |= {"w": w, "w_min": torch.tensor(-1.0), "w_max": torch.tensor(1.0)}
         values["reward"] = torch.tensor([[[0.7]]])
-        silent = dict.fromkeys(("pre", "post", *cls.side("pre"), *cls.side("post")), torch.zeros(1, 1, 1))
+        silent = dict.fromkeys(
+            ("pre", "post", *cls.side("pre"), *cls.side("post")), torch.zeros(1, 1, 1)
+        )
         values |= silent
         learnt = cls.learn(**{name: values[name] for name in body.arguments})
         return bool(torch.equal(learnt.reshape(-1), w))

@@ -78,7 +78,7 @@ def maximum(a: Any, b: Any) -> Tensor:
     return torch.where(a > b, a, b)
 
 
-def abs(x: Any) -> Any:  # noqa: A001
+def abs(x: Any) -> Any:
     """Absolute value."""
     return x.abs() if isinstance(x, Tensor) else math.fabs(x)
 

@@ -39,7 +39,7 @@ class Body:
         """Every expression, with the calls of one word cut out."""
 
         class Cut(ast.NodeTransformer):
-            def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+            def visit_Call(self, node: ast.Call) -> ast.expr:
                 if _callee(node) == word:
                     return ast.Constant(0.0)
                 return self.generic_visit(node)  # type: ignore[return-value]
@@ -72,7 +72,7 @@ def substitute(expression: ast.expr, values: dict[str, ast.expr]) -> ast.expr:
     """A copy of an expression with some names replaced by expressions."""
 
     class Replace(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+        def visit_Name(self, node: ast.Name) -> ast.expr:
             return values.get(node.id, node)
 
     return Replace().visit(_copy(expression))
@@ -161,7 +161,9 @@ def _check(expression: ast.expr, fail: Callable[[ast.AST, str], ModelError]) -> 
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
                 raise fail(node, f"'{ast.unparse(node)}'")
-        elif not isinstance(node, (ast.Name, ast.operator, ast.cmpop, ast.unaryop, ast.expr_context)):
+        elif not isinstance(
+            node, (ast.Name, ast.operator, ast.cmpop, ast.unaryop, ast.expr_context)
+        ):
             raise fail(node, f"'{ast.unparse(node)}'")
 
 

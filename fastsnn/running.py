@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user asks of `Network.run` and `Network.present` to calls of a backend.
+
+Everything is checked here, before any state changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fastsnn.errors import FastsnnError, ShapeError
+from fastsnn.inputs import Target, as_source
+from fastsnn.monitors import Monitor
+from fastsnn.plan import Record, RunArgs, RunReport
+
+if TYPE_CHECKING:
+    from fastsnn.network import Network
+
+# rows that monitors may hold beyond what they keep, so that a long run stays within bounded memory
+_CHUNK_BYTES = 64 << 20
+
+
+def whole_steps(net: Network, time: float) -> int:
+    """Number of steps in `time` ms."""
+    steps = round(float(time) / net.dt)
+    if steps < 0 or abs(steps * net.dt - time) > 1e-6 * max(net.dt, abs(time)):
+        raise FastsnnError(f"time={time!r} ms is no whole number of steps of dt={net.dt} ms.")
+    return steps
+
+
+def count_samples(net: Network, inputs: Mapping[str, Any]) -> int:
+    """Number of samples, from the leading dimension of rates."""
+    for name, value in inputs.items():
+        data = getattr(value, "rates", getattr(value, "p", None))
+        dims = torch.as_tensor(data).dim() if data is not None else 0
+        if dims == 3 or (dims == 2 and net.batch_size == 1 and net.find(name).n == data.shape[-1]):
+            return len(data)
+    raise FastsnnError(
+        "present(): the inputs do not say how many samples there are; give samples=S."
+    )
+
+
+def bind_inputs(net: Network, args: RunArgs, inputs: Mapping[str, Any] | None) -> None:
+    """Check the inputs and put them into one form."""
+    for name, value in (inputs or {}).items():
+        p = net.find(name)
+        target = Target(
+            p.name,
+            p.n,
+            p.is_input,
+            args.n_steps,
+            args.n_samples,
+            net.batch_size,
+            net.dt,
+            net.device,
+        )
+        args.inputs[net.index_of(p)] = as_source(p.name, value, p.is_input).bind(target)
+
+
+def bind_forced(
+    net: Network, what: str, given: Mapping[str, Any] | None, steps: int, dtype: torch.dtype
+) -> dict[int, Tensor]:
+    """Check clamp, unclamp or inject_v: [n] or [T, n] per population."""
+    out = {}
+    for name, value in (given or {}).items():
+        p = net.find(name)
+        data = torch.as_tensor(value, device=net.device).to(dtype)
+        if data.numel() not in (p.n, steps * p.n):
+            raise ShapeError(
+                f"{what} of '{p.name}' is {tuple(data.shape)}, expected {(p.n,)} or {(steps, p.n)}."
+            )
+        if dtype == torch.float32 and not bool(torch.isfinite(data).all()):
+            raise ShapeError(
+                f"{what} of '{p.name}' holds NaN or infinity, expected finite numbers."
+            )
+        if what == "inject_v" and "v" not in p.state:
+            raise ShapeError(
+                f"inject_v: '{p.name}' ({type(p.model).__name__}) has no membrane potential v."
+            )
+        flat = data.dim() == 1 or data.numel() == p.n
+        out[net.index_of(p)] = data.reshape((p.n,) if flat else (steps, p.n)).contiguous()
+    return out
+
+
+def bind_masks(net: Network, masks: Mapping[str, Any] | None) -> dict[int, Tensor]:
+    """Check masks: [n_pre, n_post] per dense projection."""
+    out = {}
+    for name, value in (masks or {}).items():
+        if name not in net.projections or not net.projections[name].connectivity.learns:
+            raise FastsnnError(f"masks: there is no dense projection '{name}'.")
+        shape = tuple(net.projections[name].w.shape)
+        mask = torch.as_tensor(value, device=net.device).to(torch.bool)
+        if tuple(mask.shape) != shape:
+            raise ShapeError(
+                f"masks['{name}'] is {tuple(mask.shape)}, expected {shape} (pre, post)."
+            )
+        out[list(net.projections).index(name)] = mask.contiguous()
+    return out
+
+
+def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
+    """Check the reward: [B], or None where nothing learns from it."""
+    needs = [
+        p
+        for p in net.projections.values()
+        if p.rule and "reward" in p.rule.functions["learn"].arguments
+    ]
+    if reward is None:
+        if needs and net.learning:
+            raise FastsnnError(
+                f"{needs[0]} learns from reward; give reward=... (a number, or [batch])."
+            )
+        return None
+    values = torch.as_tensor(reward, dtype=torch.float32, device=net.device).reshape(-1)
+    if values.numel() not in (1, net.batch_size) or not bool(torch.isfinite(values).all()):
+        raise ShapeError(
+            f"reward={reward!r}: expected a finite number, or {net.batch_size} of them (batch)."
+        )
+    one = [p for p in needs if type(p.rule).one_reward]
+    if one and bool((values != values[0]).any()):
+        raise ShapeError(
+            f"{one[0]}: {type(one[0].rule).__name__} takes one reward for the whole batch."
+        )
+    return values.expand(net.batch_size).contiguous()
+
+
+def bind_replay(net: Network, args: RunArgs, replay: Mapping[str, Tensor] | None) -> None:
+    """Check recorded draws: winners (integers) or uniform numbers (floats) per population."""
+    for name, draws in (replay or {}).items():
+        p, winners = net.find(name), not torch.as_tensor(draws).is_floating_point()
+        shape = (args.n_steps, net.batch_size) if winners else (args.n_steps, net.batch_size, p.n)
+        if tuple(draws.shape) != shape:
+            raise ShapeError(f"replay['{name}'] is {tuple(draws.shape)}, expected {shape}.")
+        if winners and bool(((draws < -1) | (draws >= p.n)).any()):
+            raise ShapeError(f"replay['{name}'] holds winners outside -1..{p.n - 1}.")
+        kind = args.winners if winners else args.uniforms
+        dtype = torch.int32 if winners else torch.float32
+        kind[net.index_of(p)] = draws.to(net.device, dtype).contiguous()
+
+
+def execute(net: Network, args: RunArgs) -> RunReport:
+    """Run, in chunks where monitors keep less than they record, and keep the books."""
+    program = net.compile()
+    for p in net.projections.values():
+        p.settle()
+    total = RunReport()
+    chunk = _chunk(net, args)
+    for first in range(0, args.n_steps, chunk):
+        last = min(first + chunk, args.n_steps)
+        part = args if chunk == args.n_steps else _part(args, first, last)
+        part.step = net.step
+        part.records = _records(net, part)
+        report = RunReport()
+        try:
+            program.run(part, report)
+        finally:
+            net.step += report.steps
+            for p in net.projections.values():
+                p.remember()
+            for m, record in zip(net.monitors, part.records, strict=True):
+                m.append(record.dest[: m.rows_in(report.steps)], report.steps)
+        total.steps += report.steps
+        total.tries = report.tries
+        if report.interrupted:
+            raise KeyboardInterrupt
+    return total
+
+
+def _chunk(net: Network, args: RunArgs) -> int:
+    """Steps per call of the backend, so that bounded monitors stay within their memory."""
+    if args.n_samples > 1:
+        return args.n_steps
+    chunk = args.n_steps
+    for m in net.monitors:
+        if m.capacity is not None:
+            row = _recorded(net, m).numel() * _recorded(net, m).element_size()
+            chunk = min(chunk, m.every * max(m.capacity, _CHUNK_BYTES // max(1, row)))
+    return max(1, chunk)
+
+
+def _recorded(net: Network, m: Monitor) -> Tensor:
+    owner = net.populations.get(m.owner) or net.projections[m.owner]
+    return owner.variables()[m.variable]
+
+
+def _records(net: Network, args: RunArgs) -> list[Record]:
+    if args.retry and net.monitors:
+        raise FastsnnError(
+            "present(retry=...) cannot record; remove the monitors, or run sample by sample."
+        )
+    out = []
+    for m in net.monitors:
+        source = _recorded(net, m)
+        width = source.shape[-1] if m.index is None else len(m.index)
+        rows = m.rows_in(args.n_steps * args.n_samples)
+        dest = torch.empty(
+            (rows, *source.shape[:-1], width), dtype=source.dtype, device=source.device
+        )
+        out.append(Record(source, dest, m.index, m.every, m.phase, m.owner in net.projections))
+    return out
+
+
+def _part(args: RunArgs, first: int, last: int) -> RunArgs:
+    """Steps first..last of a run of one sample; only the last part normalises."""
+
+    def cut(given: dict[int, Tensor]) -> dict[int, Tensor]:
+        return {k: v[first:last].contiguous() if v.dim() > 1 else v for k, v in given.items()}
+
+    return RunArgs(
+        n_steps=last - first,
+        learning=args.learning,
+        normalize=args.normalize and last == args.n_steps,
+        reward=args.reward,
+        inputs={k: v.part(first, last) for k, v in args.inputs.items()},
+        clamp=cut(args.clamp),
+        unclamp=cut(args.unclamp),
+        inject_v=cut(args.inject_v),
+        masks=args.masks,
+        winners=cut(args.winners),
+        uniforms=cut(args.uniforms),
+    )
