@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fastsnn: spiking neural networks with local learning, in fused kernels under a thin network API."""
+"""fastsnn: spiking neural networks with local learning, fused kernels under a thin API."""
 
 from pathlib import Path as _Path
 

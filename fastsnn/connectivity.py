@@ -40,8 +40,11 @@ class Connectivity:
         seed: int,
         stream: int,
     ) -> Tensor:
-        """The weight in float32; a number fills it, None draws it uniformly between the bounds
-        (between 0 and 1 where a bound is infinite)."""
+        """The weight in float32.
+
+        A number fills it; None draws it uniformly between the bounds, or between 0 and 1 where
+        a bound is infinite.
+        """
         shape = self.shape(n_pre, n_post)
         if self.w is None:
             low, high = bounds if all(map(_is_finite, bounds)) else (0.0, 1.0)

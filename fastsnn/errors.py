@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that users meet.  Every message says what, what was given, what was expected, and how to mend it."""
+"""Errors that users meet.
+
+Every message says what, what was given, what was expected, and how to mend it.
+"""
 
 from __future__ import annotations
 

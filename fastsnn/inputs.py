@@ -24,7 +24,7 @@ class BoundInput:
 
     kind "spikes":  data uint8 [S*T, B, n].
     kind "events":  data int32 [events], ascending in each of S*T*B rows; offsets int64 [S*T*B + 1].
-    kind "rates":   data float32 [S, B, n]; a spike where a 32-bit word is below floor(data * scale).
+    kind "rates":   data float32 [S, B, n]; a spike where word < floor(data * scale).
     kind "current": data float32, [S*T, B, n] if per_step, else [S, B, n].
     """
 
@@ -66,7 +66,7 @@ class Source(Protocol):
 
 
 def _grid(what: str, data: Any, target: Target, per_step: bool) -> Tensor:
-    """Bring [..., n] or [..., *shape] data to [rows, B, n]; missing leading dimensions are shared."""
+    """Bring [..., n] or [..., *shape] data to [rows, B, n]; missing leading ones are shared."""
     data = torch.as_tensor(data, device=target.device)
     rows = target.samples * (target.steps if per_step else 1)
     full = (rows, target.batch, target.n)
@@ -78,7 +78,8 @@ def _grid(what: str, data: Any, target: Target, per_step: bool) -> Tensor:
     if data.numel() == target.n and not per_step:
         return data.reshape(1, 1, target.n).expand(full)
     raise ShapeError(
-        f"{what} of '{target.name}' has shape {tuple(data.shape)}, expected ({name}, batch, n) = {full}."
+        f"{what} of '{target.name}' has shape {tuple(data.shape)}, expected ({name}, batch, n) = "
+        f"{full}."
     )
 
 
@@ -116,7 +117,7 @@ class Spikes:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Spikes as a list: neuron ids[k] spikes at step steps[k] (of sample and batch element, if given).
+    """Spikes as a list: neuron ids[k] spikes at step steps[k] of a sample and batch element.
 
     steps, ids: integers [events], any order; a pair given twice counts once.
     batch:  [events], default 0.  sample: [events], default 0.
@@ -142,11 +143,13 @@ class Events:
             values = torch.as_tensor(values).to("cpu", torch.int64).reshape(-1)
             if values.numel() not in (1, count):
                 raise ShapeError(
-                    f"Events of '{target.name}': {name} has {values.numel()} entries, expected {count}."
+                    f"Events of '{target.name}': {name} has {values.numel()} entries, expected "
+                    f"{count}."
                 )
             if count and bool(((values < 0) | (values >= limit)).any()):
                 raise ShapeError(
-                    f"Events of '{target.name}': {name} reaches {int(values.min())}..{int(values.max())}, "
+                    f"Events of '{target.name}': {name} reaches "
+                    f"{int(values.min())}..{int(values.max())}, "
                     f"expected 0..{limit - 1}."
                 )
             key = key * limit + values
@@ -175,7 +178,10 @@ class Poisson:
 
 @dataclass(frozen=True, eq=False)
 class Bernoulli:
-    """Spikes drawn while the network runs.  p: probability of a spike a step, [n], [B, n] or [S, B, n]."""
+    """Spikes drawn while the network runs.
+
+    p: probability of a spike a step, [n], [B, n] or [S, B, n].
+    """
 
     p: Any
 
@@ -226,7 +232,8 @@ def as_source(what: str, value: Any, is_input: bool) -> Source:
         data = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(
-            f"Input of '{what}' is a {type(value).__name__}, expected a tensor, Spikes, Events, Poisson, "
+            f"Input of '{what}' is a {type(value).__name__}, expected a tensor, Spikes, Events, "
+            f"Poisson, "
             f"Bernoulli or Current."
         ) from error
     return Spikes(data) if is_input else Current(data)

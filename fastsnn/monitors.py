@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recording while the network runs; the backend writes the rows, Python never stands in the loop."""
+"""Recording while the network runs: the backend writes the rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Monitor:
     ) -> None:
         if every < 1 or (capacity is not None and capacity < 1):
             raise ShapeError(
-                f"Monitor of '{owner}.{variable}': every={every}, capacity={capacity}; expected 1 or more."
+                f"Monitor of '{owner}.{variable}': every={every}, capacity={capacity}; expected "
+                f"1 or more."
             )
         self.owner, self.variable = owner, variable
         self.every, self.index, self.capacity = every, index, capacity

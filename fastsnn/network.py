@@ -111,12 +111,15 @@ class Network:
             size *= s
         if size < 1 or min(shape) < 1 or (n is not None and n != size):
             raise ShapeError(
-                f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of the shape."
+                f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of the "
+                f"shape."
             )
         made = Population(
-            name, model, shape, dt=self.dt, batch_size=self.batch_size, device=self.device, traces=traces,
+            name, model, shape, dt=self.dt, batch_size=self.batch_size, device=self.device,
+            traces=traces,
             traces_additive=traces_additive, tau_trace=tau_trace, trace_scale=trace_scale,
-            sum_input=sum_input, one_spike=type(model).one_spike if one_spike is None else one_spike,
+            sum_input=sum_input,
+            one_spike=type(model).one_spike if one_spike is None else one_spike,
         )  # fmt: skip
         self.populations[name] = made
         self._changed()
@@ -151,7 +154,8 @@ class Network:
         self._new_name(name)
         if not isinstance(connectivity, Connectivity):
             raise ModelError(
-                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, OneToOne or AllButOne."
+                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, "
+                f"OneToOne or AllButOne."
             )
         if rule is not None and not isinstance(rule, Rule):
             raise ModelError(
@@ -224,7 +228,7 @@ class Network:
         masks:    projection -> bool [n_pre, n_post]: weights held at zero.
         reward:   a number, or one per batch element [B].
         replay:   population -> recorded random draws to use instead of fresh ones: winners of
-                  one_spike (integers [T, B], -1: none) or uniform numbers of rand() (floats [T, B, n]).
+                  one_spike (integers [T, B], -1: none) or numbers of rand() (floats [T, B, n]).
 
         Ctrl-C stops between two steps and raises KeyboardInterrupt; the state is then that of the
         last finished step.  Raises FastsnnError for bad input, before anything changes.
@@ -258,7 +262,8 @@ class Network:
 
         inputs: as for `run`, with a leading dimension of samples: Poisson(rates [S, B, n]).
         count:  populations whose spikes are counted.   reset: `reset_state()` before each sample.
-        retry:  show a sample again while too few spikes come.   samples: S, where inputs do not say.
+        retry:  show a sample again while too few spikes come.
+        samples: S, where the inputs do not say.
         progress: called now and then with the number of finished samples.
 
         Weights are normalised after each sample.  Raises as `run`.
@@ -354,7 +359,10 @@ class Network:
 
     @staticmethod
     def load(path: str | Path, models: Sequence[type] = (), **options: Any) -> Network:
-        """Read a file of `save`.  models: the classes of your own models.  options: backend, threads, device."""
+        """Read a file of `save`.
+
+        models: classes of your own models.  options: backend, threads, device.
+        """
         return storage.load(path, models, **options)
 
     def __str__(self) -> str:
@@ -381,7 +389,8 @@ class Network:
         name = population if isinstance(population, str) else population.name
         if name not in self.populations:
             raise FastsnnError(
-                f"There is no population '{name}'; there are: {', '.join(self.populations) or 'none'}."
+                f"There is no population '{name}'; there are: "
+                f"{', '.join(self.populations) or 'none'}."
             )
         return self.populations[name]
 

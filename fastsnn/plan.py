@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: a network as flat tensors and numbers, in the order of a step.  The contract of all backends.
+"""The plan: a network as flat tensors and numbers, in the order of a step.  The contract of all
+backends.
 
 `docs/design.md` gives the order of a step and of every sum.  A backend changes the tensors of the
 plan in place; it never looks at the network.
@@ -112,7 +113,7 @@ class Plan:
 
 @dataclass(eq=False)
 class Record:
-    """Copy `source` (rows [B, n], [n] or [n_pre, n_post]) to the next row of `dest` every k-th step."""
+    """Copy `source`, [B, n], [n] or [n_pre, n_post], to the next row of `dest` every k-th step."""
 
     source: Tensor
     dest: Tensor

@@ -18,9 +18,11 @@ TRACE_KINDS = {"none": 0, "set": 1, "additive": 2}
 class Population:
     """Neurons of one model.  Made by `Network.population`; see there for the arguments.
 
-    State is live: ``population.v`` is the tensor that the simulation changes, and may be written to.
+    State is live: ``population.v`` is the tensor that the simulation changes, and may be written
+    to.
 
-    spike: bool [B, n], the spikes of the last step.   x: trace [B, n].   summed: input so far [B, n].
+    spike: bool [B, n], the spikes of the last step.   x: trace [B, n].   summed: input so far [B,
+    n].
     """
 
     def __init__(
@@ -135,7 +137,8 @@ class Population:
             return tensor.reshape(1)
         if tensor.numel() != self.n or tuple(tensor.shape) not in ((self.n,), tuple(self.shape)):
             raise ShapeError(
-                f"Population '{self.name}': {name} has shape {tuple(tensor.shape)}, expected one number "
+                f"Population '{self.name}': {name} has shape {tuple(tensor.shape)}, expected one "
+                f"number "
                 f"or {tuple(self.shape)}."
             )
         return tensor.reshape(-1)

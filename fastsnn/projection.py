@@ -19,7 +19,8 @@ REDUCTIONS = ("sum", "mean", "max")
 class Projection:
     """Made by `Network.projection`; see there for the arguments.
 
-    w: the live weight; may be written to between runs (``w *= 0.5``, ``w[3] = 0``, ``projection.w = t``).
+    w: the live weight; may be written to between runs (``w *= 0.5``, ``w[3] = 0``, ``projection.w
+    = t``).
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Projection:
         self._w.copy_(value.expand_as(self._w))
 
     def settle(self) -> None:
-        """After the user wrote to w: check it, clip it to its bounds, and call every column changed."""
+        """After the user wrote to w: check it, clip it, and call every column changed."""
         if self._w._version == self._version:
             return
         if not bool(torch.isfinite(self._w).all()):
@@ -124,7 +125,7 @@ class Projection:
         return self.rule is not None or self.weight_decay != 0.0
 
     def rule_params(self) -> Tensor:
-        """The numbers of the rule in the order of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
+        """The numbers of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
         if self.rule is None:
             return torch.zeros(0)
         values = self.rule.argument_values(self.target.dt)
@@ -142,7 +143,8 @@ class Projection:
 
     def __repr__(self) -> str:
         rule = f", rule={self.rule!r}" if self.rule else ""
-        return f"Projection('{self.name}', {type(self.connectivity).__name__}{list(self._w.shape)}{rule})"
+        wiring = f"{type(self.connectivity).__name__}{list(self._w.shape)}"
+        return f"Projection('{self.name}', {wiring}{rule})"
 
     def _sizes(self) -> tuple[int, int, int]:
         return self.target.batch_size, self.source.n, self.target.n
@@ -212,7 +214,8 @@ class Projection:
                     continue
                 hint = f" Make '{population.name}' with traces=True." if variable == "x" else ""
                 raise ModelError(
-                    f"{self}: {kind.__name__} reads '{variable}' of population '{population.name}', "
+                    f"{self}: {kind.__name__} reads '{variable}' of population "
+                    f"'{population.name}', "
                     f"which has none.{hint}"
                 )
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counter-based random numbers, the same on every backend.
 
-Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox 4x32-10).
+Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox
+4x32-10).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks as files: one safetensors file with the tensors, and the description as JSON in its header."""
+"""Networks as files: safetensors, with the description as JSON in the header."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def load_state_dict(net: Network, state: Mapping[str, Tensor]) -> None:
     for name, tensor in own.items():
         if state[name].shape != tensor.shape:
             raise ShapeError(
-                f"load_state_dict: '{name}' is {tuple(state[name].shape)}, expected {tuple(tensor.shape)}."
+                f"load_state_dict: '{name}' is {tuple(state[name].shape)}, expected "
+                f"{tuple(tensor.shape)}."
             )
     for name, tensor in own.items():
         tensor.copy_(state[name])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build a fastsnn network from the description inside a golden trace, run it, and record everything."""
+"""Build a fastsnn network from the description inside a golden trace, run it, and record
+everything."""
 
 from __future__ import annotations
 
@@ -13,18 +14,22 @@ import fastsnn
 from fastsnn import AllButOne, Dense, Network, OneToOne, models
 
 PARAMETERS = {
-    "thresh": "v_thresh", "rest": "v_rest", "reset": "v_reset", "refrac": "t_refrac", "tc_decay": "tau_m",
-    "tc_i_decay": "tau_i", "tc_theta_decay": "tau_theta", "theta_plus": "theta_plus", "lbound": "lbound",
+    "thresh": "v_thresh", "rest": "v_rest", "reset": "v_reset", "refrac": "t_refrac",
+    "tc_decay": "tau_m",
+    "tc_i_decay": "tau_i", "tc_theta_decay": "tau_theta", "theta_plus": "theta_plus",
+    "lbound": "lbound",
     "eps_0": "eps_0", "rho_0": "rho_0", "d_thresh": "d_thresh", "tau": "tau",
     "res_window_size": "res_window", "ref_window_size": "ref_window", "reset_const": "reset_const",
 }  # fmt: skip
 OPTIONS = {
     "n": "n", "shape": "shape", "traces": "traces", "traces_additive": "traces_additive",
-    "tc_trace": "tau_trace", "trace_scale": "trace_scale", "sum_input": "sum_input", "one_spike": "one_spike",
+    "tc_trace": "tau_trace", "trace_scale": "trace_scale", "sum_input": "sum_input",
+    "one_spike": "one_spike",
 }  # fmt: skip
 CLASSES = {
     "Input": models.Input, "McCullochPitts": models.McCullochPitts, "IFNodes": models.IF,
-    "LIFNodes": models.LIF, "BoostedLIFNodes": models.BoostedLIF, "CurrentLIFNodes": models.CurrentLIF,
+    "LIFNodes": models.LIF, "BoostedLIFNodes": models.BoostedLIF,
+    "CurrentLIFNodes": models.CurrentLIF,
     "AdaptiveLIFNodes": models.AdaptiveLIF, "DiehlAndCookNodes": models.DiehlAndCook,
     "IzhikevichNodes": models.Izhikevich, "SRM0Nodes": models.SRM0, "CSRMNodes": models.CSRM,
     "SubtractiveResetIFNodes": models.SubtractiveIF,
@@ -35,7 +40,8 @@ KERNELS = {
 }  # fmt: skip
 RULES = {
     "PostPre": models.PostPre, "WeightDependentPostPre": models.WeightDependentPostPre,
-    "Hebbian": models.Hebbian, "MSTDP": models.MSTDP, "MSTDPET": models.MSTDPET, "Rmax": models.Rmax,
+    "Hebbian": models.Hebbian, "MSTDP": models.MSTDP, "MSTDPET": models.MSTDPET,
+    "Rmax": models.Rmax,
 }  # fmt: skip
 VARIABLES = {"refrac_count": "refrac", "s": "spike"}
 
@@ -60,7 +66,8 @@ class Golden:
         net = Network(dt=spec.get("dt", 1.0), batch_size=spec.get("batch_size", 1), **options)
         if "model" in spec:
             {"TwoLayerNetwork": self._two_layer, "DiehlAndCook2015": self._diehl_and_cook,
-             "DiehlAndCook2015v2": self._diehl_and_cook_v2}[spec["model"][0]](net, dict(spec["model"][1]))  # fmt: skip
+             "DiehlAndCook2015v2": self._diehl_and_cook_v2}[spec["model"][0]](net,
+             dict(spec["model"][1]))  # fmt: skip
         else:
             for layer in spec["layers"]:
                 self._layer(net, *layer)
@@ -187,7 +194,7 @@ class Golden:
             }
             renamed = {"injects_v": "inject_v"}
             options = {
-                renamed.get(k, k): {l: self.value(x) for l, x in v.items()}
+                renamed.get(k, k): {p: self.value(x) for p, x in v.items()}
                 if isinstance(v, dict)
                 else v
                 for k, v in kwargs.items()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backend "cpu": the C++ engine (csrc/cpu), called once per run with the pointers of the plan's tensors."""
+"""Backend "cpu": the C++ engine (csrc/cpu), called once per run with the pointers of the plan's
+tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ try:
     from fastsnn import _native
 except ImportError as error:
     _native = None
-    _REASON = f"the native engine is not built ({error}). Install fastsnn where a C++20 compiler (g++) is found."
+    _REASON = (
+        f"the native engine is not built ({error}). "
+        f"Install fastsnn where a C++20 compiler (g++) is found."
+    )
 
 NAME = "cpu"
 ABI = 1

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backend "torch": the reference.  One step at a time, in torch operations, plain and obviously right.
+"""Backend "torch": the reference.  One step at a time, in torch operations, plain and obviously
+right.
 
 Every sum is written as a loop in ascending order, because torch's own reductions do not fix theirs.
 """
@@ -236,7 +237,8 @@ class _Run:
         assert rule is not None
         source, target = (self.plan.populations[k] for k in (p.source, p.target))
         pre, post = (source.spike, target.spike) if not rule.lag else (p.last_pre, p.last_post)
-        assert pre is not None and post is not None
+        assert pre is not None
+        assert post is not None
         numbers = dict(zip(rule.learn_params(), p.params, strict=False))
         reward = self.args.reward
         if reward is None:

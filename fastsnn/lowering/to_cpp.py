@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print a model as a C++ struct: the same function, in the form that the skeletons of csrc expect.
 
-Bodies are templates over T, a float or a vector of 16, so that one text serves every instruction set.
+Bodies are templates over T, a float or a vector of 16, so that one text serves every instruction
+set.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ _OPERATORS = {
     ast.USub: "-",
 }  # fmt: skip
 _RESERVED = {
-    "auto", "bool", "case", "char", "const", "default", "delete", "do", "double", "enum", "explicit",
+    "auto", "bool", "case", "char", "const", "default", "delete", "do", "double", "enum",
+    "explicit",
     "float", "goto", "inline", "int", "long", "new", "operator", "private", "public", "register",
-    "short", "signed", "sizeof", "state", "static", "struct", "switch", "template", "this", "typename",
-    "union", "unsigned", "using", "virtual", "void", "volatile", "shared", "param", "context", "term",
+    "short", "signed", "sizeof", "state", "static", "struct", "switch", "template", "this",
+    "typename",
+    "union", "unsigned", "using", "virtual", "void", "volatile", "shared", "param", "context",
+    "term",
     "synapse", "own", "T", "Context",
 }  # fmt: skip
 
@@ -184,7 +188,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
 
 
 def _split(model: type[Neuron], body: Body) -> tuple[list, list, list]:
-    """Statements once per neuron before the batch loop, per batch element, once per neuron after it."""
+    """Statements before the batch loop (once per neuron), inside it, and after it."""
     shared = set(model.shared())
     steady = shared | set(model.step_params())
     before: list[tuple[str, ast.expr]] = []
@@ -211,7 +215,8 @@ def _split(model: type[Neuron], body: Body) -> tuple[list, list, list]:
         elif target in shared:
             if read - steady or after:
                 raise ModelError(
-                    f"{model.__name__}.step: shared variable '{target}' may only change by parameters "
+                    f"{model.__name__}.step: shared variable '{target}' may only change by "
+                    f"parameters "
                     f"and over_batch(spike), found '{target} = {ast.unparse(value)}'."
                 )
             before.append((target, value))
@@ -299,7 +304,8 @@ def _rule_struct(model: type[Rule]) -> str:
         ),
         "template <class T>",
         *_function(
-            f"static inline void learn({quiet}T* synapse, {quiet}const T* term, {quiet}const T* param)",
+            f"static inline void learn({quiet}T* synapse, {quiet}const T* term, {quiet}const T* "
+            f"param)",
             learn,
         ),
         *_advance(model, "pre", params),
@@ -335,7 +341,8 @@ def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
     return [
         "template <class T>",
         *_function(
-            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* param)",
+            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* "
+            f"param)",
             lines,
         ),
     ]

@@ -162,7 +162,7 @@ class Model:
         return {}
 
     def constant_values(self, dt: float) -> dict[str, Any]:
-        """Constants in float64 (float, or tensor [n]; [W] for a kernel of `dot`; int for a window)."""
+        """Constants in float64: float, tensor [n], [W] for a kernel of `dot`, int for a window."""
         return dict(self.constants(SimpleNamespace(**self.values), dt))
 
     def argument_values(self, dt: float) -> dict[str, float | Tensor]:
@@ -177,7 +177,8 @@ class Model:
             unknown = [a for a in body.arguments if a not in known and not cls._resolves(a)]
             if unknown:
                 raise ModelError(
-                    f"{cls.__name__}.{body.name}: argument '{unknown[0]}' is no parameter, variable or "
+                    f"{cls.__name__}.{body.name}: argument '{unknown[0]}' is no parameter, "
+                    f"variable or "
                     f"constant of the model, nor one of {', '.join(sorted(cls.specials))}."
                 )
 
@@ -196,8 +197,9 @@ class Neuron(Model):
     - `learning`: whether the network learns (only in `where(learning, a, b)`),
     - `dt`: time step, ms.
 
-    A neuron that does not take all its input may return `i_syn`, as far as it acted, after the spike
-    (`sum_input` then sums that).  A variable with `shared=True` may only change by parameters and by `over_batch(spike)`.
+    A neuron that does not take all its input may return `i_syn`, as far as it acted, after the
+    spike (`sum_input` then sums that).  A variable with `shared=True` may only change by
+    parameters and by `over_batch(spike)`.
     """
 
     specials = frozenset({"i_syn", "spike", "learning", "dt"})
@@ -276,9 +278,9 @@ class Rule(Model):
     - `dt`: time step, ms.
 
     What differs between batch elements must stand inside `over_batch(...)`.  Own traces
-    (`Var(at="pre")`, `Var(at="post")`) are advanced by `advance_pre(<own pre traces>, pre, ...)` and
-    `advance_post(<own post traces>, post, ...)`.  With ``lag = 1`` learn sees the spikes and own traces
-    of the step before.
+    (`Var(at="pre")`, `Var(at="post")`) are advanced by `advance_pre(<own pre traces>, pre, ...)`
+    and `advance_post(<own post traces>, post, ...)`.  With ``lag = 1`` learn sees the spikes and
+    own traces of the step before.
     """
 
     specials = frozenset({"w", "w_min", "w_max", "pre", "post", "reward", "dt"})
@@ -314,7 +316,7 @@ class Rule(Model):
 
     @classmethod
     def learn_params(cls) -> list[str]:
-        """Arguments of the functions that are numbers, in order of appearance (`reward` left out)."""
+        """Arguments of the functions that are numbers, without `reward`, in order."""
         taken = {"w", "reward", "pre", "post", *cls.variables, *cls.side("pre"), *cls.side("post")}
         seen = [a for f in cls.functions.values() for a in f.arguments if a not in taken]
         return list(dict.fromkeys(seen))

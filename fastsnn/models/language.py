@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of the model language and their torch meaning.
 
-A model is a plain Python function over scalars made of ``+ - * /``, comparisons, ``& | ~`` and the words below.
-Called on tensors it *is* the reference; other backends print the same function (`fastsnn.lowering`).
+A model is a plain Python function over scalars made of ``+ - * /``, comparisons, ``& | ~`` and the
+words below.
+Called on tensors it *is* the reference; other backends print the same function
+(`fastsnn.lowering`).
 ``csrc/language.h`` holds the same words in the same order.
 """
 

@@ -19,7 +19,7 @@ _NO_BOUND = -torch.inf
 
 
 class Input(Neuron):
-    """Spikes given from outside: arrays, events, or Poisson and Bernoulli rates (`fastsnn.inputs`)."""
+    """Spikes given from outside, see `fastsnn.inputs`."""
 
     is_input = True
 

@@ -93,7 +93,8 @@ def parse(function: Callable, owner: str) -> Body:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
         raise ModelError(
-            f"{what}: its source cannot be read ({error}). Define the model in a file or a notebook."
+            f"{what}: its source cannot be read ({error}). Define the model in a file or a "
+            f"notebook."
         ) from error
     tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
     assert isinstance(tree, ast.FunctionDef)
@@ -101,7 +102,8 @@ def parse(function: Callable, owner: str) -> Body:
     def fail(node: ast.AST, found: str) -> ModelError:
         line = first + getattr(node, "lineno", 1) - 1
         return ModelError(
-            f"{what}, line {line}: {found} is not part of the model language. A model function is a "
+            f"{what}, line {line}: {found} is not part of the model language. A model function "
+            f"is a "
             f"list of assignments and one return, made of + - * / < <= > >= == != & | ~ and "
             f"{', '.join(WORDS)}."
         )
@@ -173,6 +175,7 @@ def _check_names(body: Body, what: str) -> None:
         unknown = names(expression) - known
         if unknown:
             raise ModelError(
-                f"{what}: '{sorted(unknown)[0]}' is neither an argument nor assigned before it is used."
+                f"{what}: '{sorted(unknown)[0]}' is neither an argument nor assigned before it "
+                f"is used."
             )
         known.add(target)
