@@ -17,8 +17,9 @@ struct AdaptiveLIF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -69,8 +70,9 @@ struct BoostedLIF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -107,8 +109,9 @@ struct CSRM {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -139,6 +142,55 @@ struct CSRM {
   }
 };
 
+struct CompetitiveLIF {
+  static constexpr const char* name = "CompetitiveLIF";
+  static constexpr int n_state = 2;
+  static constexpr int n_shared = 1;
+  static constexpr int n_param = 10;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = 0;
+  static constexpr int v = 0;
+  static constexpr bool uses_rand = false;
+  static constexpr bool uses_spike = true;
+  static constexpr bool uses_sent = true;
+  template <class T>
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+    const T learning = param[0];
+    const T decay_theta = param[2];
+    const T theta_plus = param[7];
+    T theta = shared[0];
+    theta = where(learning != lit<T>(0.0f), ((theta * decay_theta) + (theta_plus * n_sent)), theta);
+    shared[0] = theta;
+  }
+  template <class T, class Context>
+  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T decay = param[1];
+    const T v_thresh = param[3];
+    const T v_rest = param[4];
+    const T v_reset = param[5];
+    const T t_refrac = param[6];
+    const T lbound = param[8];
+    const T dt = param[9];
+    const T theta = shared[0];
+    T v = state[0];
+    T refrac = state[1];
+    v = ((decay * (v - v_rest)) + v_rest);
+    v = (v + where((refrac <= lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
+    refrac = (refrac - dt);
+    spike = (v >= (v_thresh + theta));
+    refrac = where(spike, t_refrac, refrac);
+    v = where(spike, v_reset, v);
+    v = maximum(v, lbound);
+    state[0] = v;
+    state[1] = refrac;
+    return spike;
+  }
+  template <class T>
+  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct CurrentLIF {
   static constexpr const char* name = "CurrentLIF";
   static constexpr int n_state = 3;
@@ -150,8 +202,9 @@ struct CurrentLIF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -196,8 +249,9 @@ struct DiehlAndCook {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -248,8 +302,9 @@ struct IF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -286,8 +341,9 @@ struct Izhikevich {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = true;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -328,8 +384,9 @@ struct LIF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -370,8 +427,9 @@ struct McCullochPitts {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -398,8 +456,9 @@ struct SRM0 {
   static constexpr int v = 0;
   static constexpr bool uses_rand = true;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -446,8 +505,9 @@ struct SubtractiveIF {
   static constexpr int v = 0;
   static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] const T* param) {
+  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
   static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
@@ -770,7 +830,7 @@ struct WeightDependentPostPre {
 template <class... Models>
 struct List {};
 
-using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CurrentLIF, DiehlAndCook, IF, Izhikevich, LIF, McCullochPitts, SRM0, SubtractiveIF>;
+using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, LIF, McCullochPitts, SRM0, SubtractiveIF>;
 using Rules = List<Hebbian, MSTDP, MSTDPET, PostPre, Rmax, WeightDependentPostPre>;
 
 }  // namespace fastsnn::models

@@ -31,6 +31,7 @@ _RESERVED = {
 }  # fmt: skip
 
 Lines = list[str]
+Statement = tuple[str, ast.expr]
 
 
 class Printer:
@@ -119,7 +120,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
     def special(call: ast.Call) -> str | None:
         name = getattr(call.func, "id", "")
         if name == "over_batch":
-            return "n_spikes"
+            return "n_sent" if id(call) in sent else "n_spikes"
         if name == "dot":
             kernel, window = (a.id for a in call.args)  # type: ignore[attr-defined]
             return f"context.dot({kernels.index(kernel)}, {windows.index(window)})"
@@ -128,6 +129,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
             return f"where(learning != lit<T>(0.0f), {chosen})"
         return None
 
+    sent = {id(c) for _, e in before for c in ast.walk(e) if isinstance(c, ast.Call)}
     printer = Printer(special)
     returns = body.returns[: len(state) + len(shared)]
     by_name = dict(zip(model.outputs(), body.returns, strict=True))
@@ -166,9 +168,10 @@ def _neuron_struct(model: type[Neuron]) -> str:
         _constant("int", "v", state.index("v") if "v" in state else -1),
         _constant("bool", "uses_rand", uses_rand),
         _constant("bool", "uses_spike", "spike" in body.arguments),
+        _constant("bool", "uses_sent", any(id(c) in sent for c in body.calls("over_batch"))),
         "template <class T>",
         *_function(
-            f"static inline void before({quiet}T* shared, {quiet}const T* param)",
+            f"static inline void before({quiet}T* shared, {quiet}T n_sent, {quiet}const T* param)",
             shared_function(before),
         ),
         "template <class T, class Context>",
@@ -187,46 +190,49 @@ def _neuron_struct(model: type[Neuron]) -> str:
     return _struct(model, lines)
 
 
-def _split(model: type[Neuron], body: Body) -> tuple[list, list, list]:
-    """Statements before the batch loop (once per neuron), inside it, and after it."""
+def _split(
+    model: type[Neuron], body: Body
+) -> tuple[list[Statement], list[Statement], list[Statement]]:
+    """Statements before the batch loop (once per neuron), inside it, and after it.
+
+    `over_batch(spike)` counts the spikes sent in the step before where it stands before `spike` is
+    assigned, and the candidates of this step behind it.
+    """
     shared = set(model.shared())
     steady = shared | set(model.step_params())
-    before: list[tuple[str, ast.expr]] = []
-    step: list[tuple[str, ast.expr]] = []
-    after: list[tuple[str, ast.expr]] = []
+    before: list[Statement] = []
+    step: list[Statement] = []
+    after: list[Statement] = []
+    read_inside: set[str] = set()
     for target, value in body.assignments:
-        reduces = any(
-            getattr(n.func, "id", "") == "over_batch"
-            for n in ast.walk(value)
-            if isinstance(n, ast.Call)
-        )
+        counts = [c for c in body.calls("over_batch") if any(c is n for n in ast.walk(value))]
         read = names(value)
-        if reduces:
-            spikes_only = all(
-                isinstance(c.args[0], ast.Name) and c.args[0].id == "spike"
-                for c in body.calls("over_batch")
+
+        def refuse(why: str, target: str = target, value: ast.expr = value) -> ModelError:
+            return ModelError(
+                f"{model.__name__}.step: '{target} = {ast.unparse(value)}': {why}. A shared "
+                f"variable may only change by parameters and over_batch(spike), and nothing else "
+                f"may use over_batch."
             )
-            if target not in shared or not spikes_only:
-                raise ModelError(
-                    f"{model.__name__}.step: over_batch(spike) may only change a shared variable, "
-                    f"found '{target} = {ast.unparse(value)}'."
-                )
-            after.append((target, value))
-        elif target in shared:
-            if read - steady or after:
-                raise ModelError(
-                    f"{model.__name__}.step: shared variable '{target}' may only change by "
-                    f"parameters "
-                    f"and over_batch(spike), found '{target} = {ast.unparse(value)}'."
-                )
-            before.append((target, value))
-        else:
+
+        if target not in shared:
+            if counts:
+                raise refuse(f"'{target}' is not shared by the batch")
             if after and read & shared:
-                raise ModelError(
-                    f"{model.__name__}.step: '{target}' reads a shared variable after "
-                    f"over_batch(spike) changed it."
-                )
+                raise refuse("reads a shared variable after over_batch(spike) changed it")
+            read_inside |= read
             step.append((target, value))
+            continue
+        if any(getattr(c.args[0], "id", "") != "spike" for c in counts):
+            raise refuse("over_batch of something else than spike")
+        if read - steady - ({"spike"} if counts else set()):
+            raise refuse("reads what differs between batch elements")
+        if counts and any(t == "spike" for t, _ in step):
+            after.append((target, value))
+        elif after or target in read_inside:
+            raise refuse("changes after it was read")
+        else:
+            before.append((target, value))
     return before, step, after
 
 

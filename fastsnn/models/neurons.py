@@ -197,6 +197,30 @@ class DiehlAndCook(AdaptiveLIF):
     one_spike = True
 
 
+class CompetitiveLIF(AdaptiveLIF):
+    """Like `DiehlAndCook`, but only the spike that is sent raises a threshold, a step later.
+
+    Neurons that lose every draw keep a low threshold and win at last, so that a large population
+    leaves none of its neurons unused.
+    """
+
+    one_spike = True
+
+    def step(
+        v, refrac, theta, i_syn, spike, learning,
+        decay, decay_theta, v_thresh, v_rest, v_reset, t_refrac, theta_plus, lbound, dt,
+    ):  # fmt: skip
+        theta = where(learning, theta * decay_theta + theta_plus * over_batch(spike), theta)
+        v = decay * (v - v_rest) + v_rest
+        v = v + where(refrac <= 0.0, i_syn, 0.0)
+        refrac = refrac - dt
+        spike = v >= v_thresh + theta
+        refrac = where(spike, t_refrac, refrac)
+        v = where(spike, v_reset, v)
+        v = maximum(v, lbound)
+        return v, refrac, theta, spike
+
+
 class Izhikevich(Neuron):
     """Izhikevich's quadratic neuron, two half steps of forward Euler for v a step.
 
@@ -324,6 +348,7 @@ __all__ = [
     "SRM0",
     "AdaptiveLIF",
     "BoostedLIF",
+    "CompetitiveLIF",
     "CurrentLIF",
     "DiehlAndCook",
     "Input",

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show images to a network and count the spikes of its excitatory neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastsnn import Network, Poisson, Retry
+from fastsnn.datasets import Images
+from fastsnn.mnist.network import diehl_and_cook
+from fastsnn.mnist.settings import Settings
+from fastsnn.random import network_uniform
+
+# streams 0 to 3 of the random numbers are the network's own; initial weights take 0
+_SHUFFLE_STREAM = 1
+
+
+def build(settings: Settings, n_input: int) -> Network:
+    """Build the network that the settings describe."""
+    return diehl_and_cook(
+        settings.n_neurons,
+        n_input=n_input,
+        exc=settings.exc,
+        inh=settings.inh,
+        theta_plus=settings.theta_step,
+        tau_theta=settings.tau_theta,
+        nu_pre=settings.nu_pre,
+        nu_post=settings.nu_post,
+        norm=settings.norm,
+        dt=settings.dt,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        backend=settings.backend,
+        threads=settings.threads,
+    )
+
+
+def rates(images: np.ndarray, settings: Settings) -> Tensor:
+    """Return the input rates of images [n, height, width]: float32 [n, pixels], Hz."""
+    grey = torch.from_numpy(images.reshape(len(images), -1)).float() / 255.0
+    return settings.intensity * grey**settings.gamma
+
+
+def epoch_order(settings: Settings, epoch: int, n_images: int) -> np.ndarray:
+    """Return the order of the images in an epoch: a function of the seed and the epoch alone."""
+    if not settings.shuffle:
+        return np.arange(n_images)
+    drawn = network_uniform(settings.seed, (n_images,), _SHUFFLE_STREAM, epoch)
+    return torch.argsort(drawn, stable=True).numpy()
+
+
+def present(
+    net: Network,
+    images: Images,
+    settings: Settings,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Show images one after another, net.batch_size at once; count the spikes of Ae.
+
+    progress: called now and then with the number of images that are done.
+
+    Returns int32 [n_images, n_neurons].
+    """
+    n, batch = len(images), net.batch_size
+    rows = rates(images.images, settings)
+    # a batch that is not full is filled with darkness, which makes no spike and teaches nothing
+    rows = torch.nn.functional.pad(rows, (0, 0, 0, -n % batch))
+    retry = Retry("Ae", settings.min_spikes, settings.boost) if settings.retry else None
+    shown = net.present(
+        {"X": Poisson(rows.view(-1, batch, rows.shape[1]))},
+        time=settings.time,
+        count=["Ae"],
+        retry=retry,
+        progress=progress and (lambda samples: progress(min(n, samples * batch))),
+    )
+    return shown.counts["Ae"].view(-1, settings.n_neurons)[:n]

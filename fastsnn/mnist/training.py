@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the network, chunk by chunk, so that it can be stopped and continued anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn import evaluation
+from fastsnn.datasets import Images
+from fastsnn.mnist.presentation import build, epoch_order, present
+from fastsnn.mnist.settings import Settings
+
+N_CLASSES = 10
+# the running accuracy rests on labels from about this many of the latest images
+_RECENT_IMAGES = 10_000
+
+
+class LabelRates:
+    """Spikes of each neuron by class of the image, summed over images that may fade.
+
+    sums: float64 [n_classes, n].   sizes: images by class, float64 [n_classes].
+    """
+
+    def __init__(self, n: int) -> None:
+        self.sums = torch.zeros(N_CLASSES, n, dtype=torch.float64)
+        self.sizes = torch.zeros(N_CLASSES, dtype=torch.float64)
+
+    def add(self, counts: Tensor, labels: Tensor, keep: float = 1.0) -> None:
+        """Add images; of those before, a fraction `keep` stays."""
+        sums, sizes = evaluation.sum_by_label(counts, labels, N_CLASSES)
+        self.sums.mul_(keep).add_(sums)
+        self.sizes.mul_(keep).add_(sizes)
+
+    def clear(self) -> None:
+        """Forget all images."""
+        self.sums.zero_()
+        self.sizes.zero_()
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Return assignments [n] and proportions [n, n_classes]."""
+        mean = self.sums / self.sizes.clamp(min=1e-9)[:, None]
+        return evaluation.label_by_rates(mean.T.float())
+
+
+def predict(counts: Tensor, labels: tuple[Tensor, Tensor], readout: str) -> Tensor:
+    """Predict the class of each sample from the spikes of labelled neurons."""
+    assignments, proportions = labels
+    if readout == "all":
+        return evaluation.all_activity(counts, assignments, N_CLASSES)
+    return evaluation.proportion_weighting(counts, assignments, proportions, N_CLASSES)
+
+
+class Trainer:
+    """A network under training and how far it is.
+
+    seen:    images shown so far, over all epochs.
+    history: (seen, running accuracy), one for each update interval.
+    recent:  what the neurons did lately, for the running accuracy.
+    epoch:   what the neurons did in this epoch.
+    """
+
+    def __init__(self, settings: Settings, images: Images) -> None:
+        self.settings, self.images = settings, images
+        self.net = build(settings, images.images[0].size)
+        self.seen = 0
+        self.history: list[tuple[int, float]] = []
+        self.recent = LabelRates(settings.n_neurons)
+        self.epoch = LabelRates(settings.n_neurons)
+        self._order = (-1, epoch_order(settings, 0, 0))
+
+    @property
+    def total(self) -> int:
+        """Images to show, over all epochs."""
+        return self.settings.n_epochs * len(self.images)
+
+    def step(self, progress: Callable[[int], None] | None = None) -> None:
+        """Show the images of one update interval, or what is left of the epoch.
+
+        Interrupted, it leaves the network between two images: continue from an earlier `state`.
+        """
+        chunk = self._next_chunk()
+        labels = torch.from_numpy(chunk.labels).long()
+        counts = present(self.net, chunk, self.settings, progress)
+        if self.seen:
+            predictions = predict(counts, self.recent.labels(), self.settings.readout)
+            accuracy = evaluation.accuracy(predictions, labels)
+            self.history.append((self.seen + len(chunk), accuracy))
+        if self.seen % len(self.images) == 0:
+            self.epoch.clear()
+        self.recent.add(counts, labels, keep=max(0.0, 1.0 - len(chunk) / _RECENT_IMAGES))
+        self.epoch.add(counts, labels)
+        self.seen += len(chunk)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return copies of all tensors, and of all else, that `restore` needs."""
+        tensors = {f"net.{name}": t.clone() for name, t in self.net.state_dict().items()}
+        for name, rates in (("recent", self.recent), ("epoch", self.epoch)):
+            tensors[f"{name}.sums"] = rates.sums.clone()
+            tensors[f"{name}.sizes"] = rates.sizes.clone()
+        return tensors, {"seen": self.seen, "history": list(self.history)}
+
+    def restore(self, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
+        """Continue from a `state`."""
+        prefix = "net."
+        self.net.load_state_dict(
+            {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+        )
+        for name, rates in (("recent", self.recent), ("epoch", self.epoch)):
+            rates.sums.copy_(tensors[f"{name}.sums"])
+            rates.sizes.copy_(tensors[f"{name}.sizes"])
+        self.seen = info["seen"]
+        self.history = [(seen, accuracy) for seen, accuracy in info["history"]]
+
+    def _next_chunk(self) -> Images:
+        epoch, start = divmod(self.seen, len(self.images))
+        if self._order[0] != epoch:
+            self._order = (epoch, epoch_order(self.settings, epoch, len(self.images)))
+        batch = self.settings.batch_size
+        interval = -(-self.settings.update_interval // batch) * batch
+        return self.images[self._order[1][start : start + interval]]
