@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of all tests: every usable backend, a seed, big data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+import fastsnn
+from fastsnn import backends
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# times vary on shared machines; in CI the same examples run every time
+_quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("home", **_quiet)
+settings.register_profile("ci", derandomize=True, **_quiet)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+# the tensors of the tests are small: more threads would only wait for each other
+torch.set_num_threads(1)
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is tested: the place of the package, and which backends can run."""
+    lines = [f"fastsnn {fastsnn.__version__} from {Path(fastsnn.__file__).parent}"]
+    return lines + [f"  backend {name}: {why}" for name, why in backends.explain().items()]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that asks for `backend` once per usable backend."""
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", backends.usable())
+
+
+@pytest.fixture(autouse=True)
+def seed() -> int:
+    """Seed torch; the number for what draws by itself."""
+    torch.manual_seed(0)
+    return 0
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of the data that are too big to ship: $FASTSNN_DATA, else `shared/data` beside the
+    checkout.  A test that asks for it is skipped where there is none."""
+    folder = Path(os.environ.get("FASTSNN_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}; set FASTSNN_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist(data: Path) -> Path:
+    """Folder with all of MNIST."""
+    if not (data / "mnist").is_dir():
+        pytest.skip(f"no folder {data / 'mnist'}")
+    return data / "mnist"
