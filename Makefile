@@ -39,7 +39,7 @@ format: $(VENV)/.dev  ## rewrite files in the style that `make lint` checks
 	$(BIN)/python -m fastsnn.lowering
 
 bench: $(VENV)/.dev  ## time every case, print one table, save bench/results
-	$(BIN)/fastsnn bench all
+	$(BIN)/python -m pytest bench -q --benchmark-only --benchmark-quiet
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build dist report .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

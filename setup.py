@@ -72,6 +72,10 @@ class BuildEngine(build_ext):
         shutil.copy2(build / target.name, target)
 
 
+# a file that is gone from the checkout must not live on in the next wheel
+for stale in ROOT.glob("build/lib*"):
+    shutil.rmtree(stale)
+
 reason = why_no_engine()
 if reason:
     print(f"fastsnn: no C++ engine, networks will run on torch: {reason}", file=sys.stderr)
@@ -91,6 +95,7 @@ setup(
     },
     package_data={
         "fastsnn": ["py.typed", "datasets/data/**"],
+        "fastsnn.bench": ["*.cpp"],
         "fastsnn.csrc": ["*.h", "*.cpp", "*.txt", "cpu/*.h", "cpu/*.cpp"],
     },
     include_package_data=False,
