@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import click
 
 import fastsnn
+from fastsnn.datasets import DataError
 from fastsnn.errors import FastsnnError
-from fastsnn.mnist.command import mnist
+from fastsnn.mnist.command import INTERRUPTED, mnist
 
-WRONG_USE, INTERRUPTED = 2, 130
+WRONG_USE = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,10 +71,10 @@ def _exit_code(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort) as stop:
-        click.echo(f"\n{stop}" if str(stop) else "\nInterrupted.", err=True)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nInterrupted.", err=True)
         return INTERRUPTED
-    except (FastsnnError, FileNotFoundError) as error:
+    except (FastsnnError, DataError, FileNotFoundError) as error:
         click.echo(f"Error: {error}", err=True)
         return WRONG_USE
     except OSError as error:

@@ -32,8 +32,8 @@ class DownloadError(OSError):
 
 def download_mnist(
     folder: str | Path,
-    mirrors: Sequence[str] = MIRRORS,
-    checksums: Mapping[str, str] = CHECKSUMS,
+    mirrors: Sequence[str] | None = None,
+    checksums: Mapping[str, str] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Fetch the files that are missing in folder, or whose checksum is wrong.
@@ -41,14 +41,16 @@ def download_mnist(
     A mirror that fails, or sends something else, is passed over for the next one. A file appears
     under its name only when it is whole.
 
-    mirrors:   URLs, tried in order.
-    checksums: file name -> MD5 in hexadecimal.
+    mirrors:   URLs, tried in order; default: MIRRORS.
+    checksums: file name -> MD5 in hexadecimal; default: CHECKSUMS.
     report:    is told what happens, a line at a time.
 
     Raises DownloadError, with each mirror's reason, when none is left.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    mirrors = MIRRORS if mirrors is None else mirrors
+    checksums = CHECKSUMS if checksums is None else checksums
     for name, checksum in checksums.items():
         target = folder / name
         if target.is_file() and hashlib.md5(target.read_bytes()).hexdigest() == checksum:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastsnn.datasets.idx import read_idx
+from fastsnn.datasets.idx import DataError, read_idx
 
 # 500 training and 100 test images of every class, made by `balanced_subset` from the whole set
 EMBEDDED = Path(__file__).parent / "data" / "mnist-small"
@@ -47,19 +47,19 @@ def load_mnist(folder: str | Path | None = None, train: bool = True) -> Images:
 
     folder: None: the small set embedded in the package (5,000 and 1,000 images).
 
-    Raises FileNotFoundError when a file is missing, ValueError when one is malformed.
+    Raises FileNotFoundError when a file is missing, DataError when one is malformed.
     """
     folder = EMBEDDED if folder is None else Path(folder)
     image_file = _find(folder, f"{_PREFIX[train]}-images-idx3-ubyte")
     label_file = _find(folder, f"{_PREFIX[train]}-labels-idx1-ubyte")
     images, labels = read_idx(image_file, 3), read_idx(label_file, 1)
     if len(images) != len(labels):
-        raise ValueError(
+        raise DataError(
             f"{label_file}: {len(labels)} labels, expected {len(images)}, "
             f"one for each image of {image_file.name}"
         )
     if labels.size and labels.max() >= N_CLASSES:
-        raise ValueError(f"{label_file}: a label is {labels.max()}, expected 0 to {N_CLASSES - 1}")
+        raise DataError(f"{label_file}: a label is {labels.max()}, expected 0 to {N_CLASSES - 1}")
     return Images(images, labels)
 
 
@@ -69,7 +69,7 @@ def balanced_subset(images: Images, n_per_class: int) -> Images:
     for label in range(N_CLASSES):
         index = np.flatnonzero(images.labels == label)
         if len(index) < n_per_class:
-            raise ValueError(
+            raise DataError(
                 f"n_per_class is {n_per_class}, expected at most {len(index)}: "
                 f"there are no more images of class {label}"
             )

@@ -13,13 +13,14 @@ from click.core import ParameterSource
 
 from fastsnn.datasets import download_mnist
 from fastsnn.mnist.checkpoint import read
-from fastsnn.mnist.job import Result, run, settings_of
+from fastsnn.mnist.job import Interrupted, Result, run, settings_of
 from fastsnn.mnist.judging import READOUTS
 from fastsnn.mnist.settings import Settings, option_name, value_type
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _CACHE = Path("~/.cache/fastsnn/mnist")
+INTERRUPTED = 130
 _GROUPS = {
     "run": "What to do",
     "network": "The network",
@@ -156,7 +157,11 @@ def mnist(
         chosen, data = _from_checkpoint(ctx, checkpoint, settings, data)
     if download:
         data = _download(data)
-    result = run(chosen, data, checkpoint, checkpoint_interval, resume, train)
+    try:
+        result = run(chosen, data, checkpoint, checkpoint_interval, resume, train)
+    except Interrupted as stop:
+        click.echo(f"\n{stop}", err=True)
+        ctx.exit(INTERRUPTED)
     _print_result(result)
     if plot:
         # matplotlib is slow to import

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
@@ -30,38 +29,59 @@ def receptive_fields(w: np.ndarray, assignments: np.ndarray, shape: tuple[int, i
     rows = math.ceil(n / columns)
     height, width = shape[0] + 1, shape[1] + 1
     mosaic = np.full((rows * height + 1, columns * width + 1), np.nan)
-    figure, axes = _figure(8.4, 8.4 * rows / columns + 0.9)
-    size = 0.28 * 8.4 / columns * 72
     for cell, neuron in enumerate(order):
         top, left = (cell // columns) * height + 1, (cell % columns) * width + 1
         mosaic[top : top + shape[0], left : left + shape[1]] = w[:, neuron].reshape(shape)
-        if size >= 4 and assignments[neuron] >= 0:
-            label = axes.text(
-                left + 1.5,
-                top + 1.0,
-                str(assignments[neuron]),
-                color="#ffd166",
-                fontsize=min(size, 11),
-                fontweight="bold",
-                va="top",
-            )
-            label.set_path_effects([patheffects.withStroke(linewidth=1.2, foreground="black")])
-    top = np.nanquantile(w, 0.999)
-    axes.set_facecolor("#666666")
-    image = axes.imshow(mosaic, cmap="magma", vmin=0.0, vmax=top, interpolation="nearest")
+    figure, axes, side = _mosaic_figure(mosaic.shape)
+    axes.set_facecolor("#707070")
+    brightest = max(float(np.quantile(w, 0.999)), 1e-6)
+    image = axes.imshow(mosaic, cmap="magma", vmin=0.0, vmax=brightest, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    _title(axes, f"What {n:,} neurons have learnt, in the order of their digits")
-    bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02, aspect=35)
-    bar.set_label("weight from pixel to neuron")
+    _title(axes, f"What the {n:,} neurons have learnt, in the order of their digits")
+    _write_digits(axes, assignments[order], columns, (height, width))
+    bar = figure.colorbar(image, cax=side)
+    bar.set_label("weight from pixel to neuron", color=INK)
     bar.outline.set_visible(False)
     return figure
+
+
+def _mosaic_figure(shape: tuple[int, int]) -> tuple[Figure, Axes, Axes]:
+    """Make axes for a mosaic whose values cover whole pixels of the picture, and for its scale."""
+    inches, left, right, below, above = 7.4, 0.1, 0.95, 0.1, 0.45
+    pixels = max(1, round(_DPI * inches / shape[1])) * shape[1]
+    tall = inches * shape[0] / shape[1]
+    size = (left + inches + right, below + tall + above)
+    figure = Figure(figsize=size, dpi=pixels / inches)
+    axes = figure.add_axes((left / size[0], below / size[1], inches / size[0], tall / size[1]))
+    place = (left + inches + 0.15) / size[0]
+    side = figure.add_axes((place, below / size[1], 0.18 / size[0], tall / size[1]))
+    return figure, axes, side
+
+
+def _write_digits(axes: Axes, digits: np.ndarray, columns: int, cell: tuple[int, int]) -> None:
+    """Write its digit into each cell; in small cells only where a digit begins."""
+    every = columns <= 50
+    size = min(11.0, 145.0 / columns) if every else 7.0
+    for place, digit in enumerate(digits):
+        if digit < 0 or not (every or place == 0 or digits[place - 1] != digit):
+            continue
+        label = axes.text(
+            (place % columns) * cell[1] + 2.0,
+            (place // columns) * cell[0] + 1.5,
+            str(digit),
+            color="#ffd166",
+            fontsize=size,
+            fontweight="bold",
+            va="top",
+        )
+        label.set_path_effects([patheffects.withStroke(linewidth=size / 8, foreground="black")])
 
 
 def confusion(matrix: np.ndarray, readout: str) -> Figure:
     """Draw how often each digit (row) was taken for each other (column)."""
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    figure, axes = _figure(6.6, 6.0)
+    figure, axes = _figure(7.0, 6.0, layout="compressed")
     image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     for row, column in np.ndindex(matrix.shape):
         if matrix[row, column]:
@@ -96,18 +116,13 @@ def accuracy(
     end = n_images * n_epochs
     if history:
         seen, running = (np.array(values) for values in zip(*history, strict=True))
-        window = max(1, min(len(running) // 8, 20))
-        axes.plot(seen, running, ".", color=BLUE, alpha=0.35, markersize=4, markeredgewidth=0)
-        mean = [running[max(0, k - window + 1) : k + 1].mean() for k in range(len(running))]
-        axes.plot(seen, mean, color=BLUE, linewidth=1.8)
-        place = (seen[-1], mean[-1])
+        axes.plot(seen, running, ".", color=BLUE, alpha=0.5, markersize=5, markeredgewidth=0)
+        axes.plot(seen, _smooth(running), color=BLUE, linewidth=1.8)
         axes.annotate(
-            "while learning\n(dots: each interval, line: moving mean)",
-            place,
-            xytext=(-6, -16),
-            textcoords="offset points",
+            "while learning (dots: each interval, line: moving mean)",
+            (0.99, 0.04),
+            xycoords="axes fraction",
             ha="right",
-            va="top",
             color=BLUE,
             fontsize=9,
         )
@@ -120,6 +135,7 @@ def accuracy(
         textcoords="offset points",
         color=RED,
         fontsize=10,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8},
     )
     for epoch in range(1, n_epochs):
         axes.axvline(epoch * n_images, color=PALE, linewidth=0.7, linestyle=":")
@@ -130,12 +146,25 @@ def accuracy(
         xlabel="images seen" + (" (dotted: a new epoch)" if n_epochs > 1 else ""),
         ylabel="accuracy",
     )
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     _title(axes, "Accuracy over time")
     return figure
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Mean over a window around each value, narrower at the ends."""
+    reach = max(1, min(len(values) // 16, 10))
+    return np.array(
+        [
+            values[max(0, k - near) : k + near + 1].mean()
+            for k in range(len(values))
+            for near in [min(reach, k, len(values) - 1 - k)]
+        ]
+    )
 
 
 def raster(
@@ -222,9 +251,8 @@ def voltages(
     return figure
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+def _figure(width: float, height: float, layout: str = "constrained") -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
     axes = figure.subplots()
     _quiet(axes)
     return figure, axes
