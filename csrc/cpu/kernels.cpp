@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels of one instruction set: built-in models by name, and code that knows no model.
+#include "dense.h"
+#include "models.gen.h"
+
+namespace fastsnn::inline FASTSNN_ISA {
+namespace {
+
+template <class... Models>
+const PopulationKernel *find_population(models::List<Models...>, const char *name) {
+  const PopulationKernel *found = nullptr;
+  (
+      [&] {
+        static const PopulationSkeleton<Models> kernel;
+        if (std::strcmp(name, Models::name) == 0)
+          found = &kernel;
+      }(),
+      ...);
+  return found;
+}
+
+template <class... Models>
+const RuleKernel *find_rule(models::List<Models...>, const char *name) {
+  const RuleKernel *found = nullptr;
+  (
+      [&] {
+        static const RuleSkeleton<Models> kernel;
+        if (std::strcmp(name, Models::name) == 0)
+          found = &kernel;
+      }(),
+      ...);
+  return found;
+}
+
+const PopulationKernel *population(const char *name) {
+  return find_population(models::Neurons{}, name);
+}
+
+const RuleKernel *rule(const char *name) {
+  static const RuleSkeleton<NoRule> no_rule;
+  return *name ? find_rule(models::Rules{}, name) : &no_rule;
+}
+
+void encode(Encode &e) {
+  std::int32_t n[4] = {};
+  for (std::int32_t k = 0; k < e.n; k += lanes) {
+    u32x16 id, last, words[4];
+    std::memcpy(&id, e.id + k, sizeof id);
+    std::memcpy(&last, e.last_word + k, sizeof last);
+    philox(e.seed, e.stream, e.quad, id + e.offset, words);
+    const vm valid = first(e.n - k < lanes ? e.n - k : lanes);
+    for (int q = 0; q < 4; ++q)
+      n[q] += compress(e.out[q] + n[q], i32x16(id), at_most(words[q], last) & valid);
+  }
+  for (int q = 0; q < 4; ++q)
+    e.n_out[q] = n[q];
+}
+
+template <int vectors>
+void deliver_tile(const float *w, std::int64_t stride, Ids rows, float *out, int last_count) {
+  vf sum[vectors];
+  for (vf &s : sum)
+    s = vf(0.0f);
+  for (std::int32_t r = 0; r < rows.n; ++r) {
+    const float *row = w + rows.ptr[r] * stride;
+    for (int v = 0; v + 1 < vectors; ++v)
+      sum[v] = sum[v] + load(row + v * lanes);
+    sum[vectors - 1] = sum[vectors - 1] + load_n(row + (vectors - 1) * lanes, last_count);
+  }
+  for (int v = 0; v < vectors; ++v)
+    store(out + v * lanes, sum[v]);
+}
+
+void deliver(const float *w, std::int64_t stride, Ids rows, float *out, std::int64_t columns) {
+  std::int64_t j = 0;
+  for (; j + 4 * lanes <= columns; j += 4 * lanes)
+    deliver_tile<4>(w + j, stride, rows, out + j, lanes);
+  for (; j + lanes <= columns; j += lanes)
+    deliver_tile<1>(w + j, stride, rows, out + j, lanes);
+  if (j < columns)
+    deliver_tile<1>(w + j, stride, rows, out + j, static_cast<int>(columns - j));
+}
+
+template <int vectors>
+void deliver_lists_of(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+                      std::int64_t out_stride) {
+  for (std::int64_t k = 0; k < n_lists; ++k) {
+    vf sum[vectors];
+    for (vf &s : sum)
+      s = vf(0.0f);
+    for (std::int32_t r = 0; r < lists[k].n; ++r) {
+      const float *row = packed + lists[k].ptr[r] * std::int64_t(4 * lanes);
+      for (int v = 0; v < vectors; ++v)
+        sum[v] = sum[v] + load(row + v * lanes);
+    }
+    for (int v = 0; v < vectors; ++v)
+      store(out + k * out_stride + v * lanes, sum[v]);
+  }
+}
+
+void deliver_lists(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+                   std::int64_t out_stride, int vectors) {
+  constexpr decltype(&deliver_lists_of<1>) by_width[] = {
+      deliver_lists_of<1>, deliver_lists_of<2>, deliver_lists_of<3>, deliver_lists_of<4>};
+  by_width[vectors - 1](packed, lists, n_lists, out, out_stride);
+}
+
+template <int n> void deliver_slabs_of(const Slab *slabs, Ids rows, float *out) {
+  vf sum[n];
+  for (vf &s : sum)
+    s = vf(0.0f);
+  for (std::int32_t r = 0; r < rows.n; ++r)
+    for (int k = 0; k < n; ++k)
+      sum[k] = sum[k] + load(slabs[k].base + rows.ptr[r] * std::int64_t(lanes));
+  for (int k = 0; k < n; ++k)
+    for (std::int32_t l = 0; l < slabs[k].count; ++l)
+      out[slabs[k].ids[l]] = sum[k].v[l];
+}
+
+void deliver_slabs(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out) {
+  std::int32_t k = 0;
+  for (; k + 4 <= n_slabs; k += 4)
+    deliver_slabs_of<4>(slabs + k, rows, out);
+  for (; k < n_slabs; ++k)
+    deliver_slabs_of<1>(slabs + k, rows, out);
+}
+
+void pack(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns) {
+  for (std::int32_t r = 0; r < rows.n; ++r)
+    for (std::int64_t j = 0; j < columns; j += lanes)
+      store(packed + r * std::int64_t(4 * lanes) + j,
+            load_n(w + rows.ptr[r] * stride + j,
+                   static_cast<int>(columns - j < lanes ? columns - j : lanes)));
+}
+
+void decay(float *x, Column column, Range range) {
+  for (std::int64_t j = range.begin; j < range.end; j += lanes) {
+    const int count = static_cast<int>(range.end - j < lanes ? range.end - j : lanes);
+    store_n(x + j, load_n(x + j, count) * load_column(column, j, count), count);
+  }
+}
+
+bool any_nonzero(const float *x, std::int64_t n) {
+  vm found = none();
+  for (std::int64_t j = 0; j < n; j += lanes)
+    found = found | (load_n(x + j, static_cast<int>(n - j < lanes ? n - j : lanes)) != vf(0.0f));
+  return any(found);
+}
+
+unsigned normalise(float *w, std::int64_t stride, std::int64_t n_pre, int count,
+                   const std::uint8_t *changed, float norm, float w_min, float w_max) {
+  vf sum(0.0f);
+  for (std::int64_t i = 0; i < n_pre; ++i)
+    sum = sum + abs(load_n(w + i * stride, count));
+  sum = where(sum == vf(0.0f), vf(1.0f), sum);
+  const vf factor = where(load_mask(changed, count), vf(norm) / sum, vf(1.0f));
+  vm outside = none();
+  for (std::int64_t i = 0; i < n_pre; ++i) {
+    const vf x = load_n(w + i * stride, count) * factor;
+    outside = outside | (x < vf(w_min)) | (x > vf(w_max));
+    store_n(w + i * stride, x, count);
+  }
+  return bits(outside & first(count));
+}
+
+} // namespace
+
+#define FASTSNN_TEXT(x) #x
+#define FASTSNN_NAME(x) FASTSNN_TEXT(x)
+
+const Kernels &kernels() {
+  static const Kernels all = {FASTSNN_NAME(FASTSNN_ISA), population,    rule,
+                              encode,                    deliver,       deliver_lists,
+                              deliver_slabs,             pack,          decay,
+                              any_nonzero,               normalise};
+  return all;
+}
+
+} // namespace fastsnn::inline FASTSNN_ISA

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "records.h"
+
+namespace fastsnn {
+
+namespace {
+
+constexpr std::int64_t most_steps_in_block = 512;
+constexpr std::int64_t question_interval_ns = 20'000'000;
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Synapses and neurons touched in a step, roughly; a barrier is worth some thousands of them.
+int choose_threads(const Plan &plan) {
+  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  if (plan.threads > 0)
+    return std::min(plan.threads, 256);
+  constexpr double synapses_per_neuron = 0.02, worth_a_thread = 12'000.0;
+  double work = 0.0;
+  for (const PopulationPlan &p : plan.populations)
+    work += static_cast<double>(p.n) * plan.batch * (p.kernel ? 4.0 : 0.5);
+  for (const ProjectionPlan &p : plan.projections)
+    if (p.kind == Kind::dense)
+      work += synapses_per_neuron * plan.batch * static_cast<double>(plan.populations[p.source].n) *
+              static_cast<double>(plan.populations[p.target].n) * (p.has_rule ? 0.5 : 0.25);
+  return static_cast<int>(std::clamp(work / worth_a_thread, 1.0, static_cast<double>(cores)));
+}
+
+} // namespace
+
+Engine::Engine(Plan plan)
+    : plan_(std::move(plan)), pool_(choose_threads(plan_)), barrier_(pool_.size()) {
+  const int threads = pool_.size();
+  for (const PopulationPlan &p : plan_.populations) {
+    populations_.push_back(std::make_unique<Population>(p, plan_, threads));
+    events_.push_back(p.kernel ? nullptr : std::make_unique<InputEvents>(p, plan_, threads));
+  }
+  incoming_.resize(plan_.populations.size());
+  for (const ProjectionPlan &p : plan_.projections) {
+    Link link{&p};
+    if (p.kind == Kind::dense) {
+      dense_.push_back(std::make_unique<Dense>(p, plan_, *populations_[p.source],
+                                               *populations_[p.target], threads));
+      link.dense = dense_.back().get();
+    }
+    dense_of_.push_back(link.dense ? static_cast<int>(dense_.size()) - 1 : -1);
+    incoming_[p.target].push_back(link);
+  }
+  workers_.resize(threads);
+  const std::size_t summands = plan_.projections.size() + 1;
+  for (int k = 0; k < threads; ++k) {
+    Worker &w = workers_[k];
+    w.id = k;
+    w.currents.resize(plan_.batch * summands);
+    w.own_taken_off.resize(plan_.batch * summands);
+    w.row.resize(plan_.batch);
+    w.n.resize(plan_.batch);
+  }
+}
+
+RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrupted) {
+  args_ = &args;
+  interrupted_ = &interrupted;
+  report_ = {};
+  stop_[0] = stop_[1] = false;
+  next_question_ = now_ns() + question_interval_ns;
+  for (std::size_t k = 0; k < populations_.size(); ++k) {
+    populations_[k]->begin_run(args, static_cast<int>(k));
+    if (events_[k])
+      events_[k]->begin_run(args.inputs[k]);
+  }
+  longest_block_ = std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k) {
+    if (dense_of_[k] < 0)
+      continue;
+    Dense &dense = *dense_[dense_of_[k]];
+    const int source = plan_.projections[k].source;
+    const bool forced = args.clamp[source].ptr || args.unclamp[source].ptr;
+    const bool known_ahead = populations_[source]->is_input() && !forced;
+    dense.begin_run(args, static_cast<int>(k), known_ahead);
+    if (known_ahead)
+      longest_block_ = std::min(longest_block_, dense.longest_block());
+  }
+  for (auto &dense : dense_)
+    dense->reserve(longest_block_);
+  for (auto &events : events_)
+    if (events)
+      events->reserve(longest_block_);
+  pool_.run([this](int thread) { work(thread); });
+  for (auto &population : populations_)
+    population->end_run();
+  report_.interrupted = stop_[0] || stop_[1];
+  return std::move(report_);
+}
+
+bool Engine::ask_to_stop() {
+  const std::int64_t now = now_ns();
+  if (now < next_question_)
+    return false;
+  next_question_ = now + question_interval_ns;
+  return (*interrupted_)();
+}
+
+void Engine::work(int thread) {
+  Worker &w = workers_[thread];
+  w.clock = {};
+  w.clock.step = args_->step;
+  w.stopped = false;
+  for (auto &population : populations_)
+    population->begin(thread, 0);
+  for (auto &dense : dense_)
+    dense->begin(thread);
+  barrier_.wait();
+  for (std::int64_t sample = 0; sample < args_->n_samples && !w.stopped; ++sample) {
+    double boost = 1.0;
+    for (int tries = 1;; ++tries) {
+      if (tries > 1)
+        for (auto &population : populations_)
+          population->restart_counts(thread, sample);
+      const std::int64_t spikes = present(w, sample, boost);
+      const bool again = args_->retry && !w.stopped && tries < args_->retry->max_tries &&
+                         spikes < args_->retry->min_spikes;
+      if (!again) {
+        if (thread == 0 && !w.stopped)
+          report_.tries.push_back(tries);
+        break;
+      }
+      boost += args_->retry->boost;
+    }
+    if (thread == 0 && !w.stopped) {
+      if (args_->progress)
+        std::atomic_ref(*args_->progress).store(sample + 1, std::memory_order_relaxed);
+      if (args_->done)
+        args_->done[0] = sample + 1;
+    }
+  }
+  if (thread == 0)
+    report_.steps = static_cast<std::int64_t>(w.clock.step - args_->step);
+  if (thread == 0 && args_->done)
+    args_->done[1] = report_.steps;
+}
+
+std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
+  w.clock.sample = sample;
+  w.clock.t = 0;
+  w.spikes = 0;
+  for (std::size_t k = 0; k < populations_.size(); ++k) {
+    if (args_->reset)
+      populations_[k]->reset(w.id, !w.clock.parity);
+    if (events_[k])
+      events_[k]->begin_sample(w.id, sample, boost);
+  }
+  barrier_.wait();
+  bool overshoots = false;
+  for (auto &dense : dense_)
+    overshoots = overshoots || dense->overshoots();
+  while (w.clock.t < args_->n_steps && !w.stopped) {
+    const std::int64_t left = args_->n_steps - w.clock.t;
+    // the first learning step clips what normalising left outside of the bounds
+    block(w, overshoots ? 1 : std::min(left, longest_block_));
+    for (auto &dense : dense_)
+      if (overshoots)
+        dense->clip(w.id);
+    overshoots = false;
+  }
+  if (args_->normalize && !w.stopped)
+    for (auto &dense : dense_)
+      if (dense->normalises())
+        dense->normalise(w.id);
+  return w.spikes;
+}
+
+void Engine::block(Worker &w, std::int64_t steps) {
+  const std::int64_t row = w.clock.sample * args_->n_steps + w.clock.t;
+  for (auto &events : events_)
+    if (events)
+      events->draw(w.id, row, steps, w.clock.step);
+  barrier_.wait();
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
+    if (dense_of_[k] >= 0) {
+      const int source = plan_.projections[k].source;
+      dense_[dense_of_[k]]->begin_block(w.id, steps,
+                                        populations_[source]->sent(w.id, !w.clock.parity),
+                                        events_[source] ? events_[source]->at(0) : nullptr);
+    }
+  // blocks begin by looking at traces that their owners advance next
+  barrier_.wait();
+  for (std::int64_t t = 0; t < steps && !w.stopped; ++t)
+    step(w, t);
+  for (std::size_t k = 0; k < populations_.size(); ++k)
+    if (events_[k])
+      populations_[k]->keep(w.id, !w.clock.parity);
+  for (auto &dense : dense_)
+    dense->end_block(w.id);
+  // the next block's spikes take the place of this one's
+  barrier_.wait();
+}
+
+void Engine::step(Worker &w, std::int64_t t) {
+  w.clock.row = w.clock.sample * args_->n_steps + w.clock.t;
+  if (w.id == 0)
+    stop_[w.clock.parity] = ask_to_stop();
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
+    if (dense_of_[k] >= 0)
+      dense_[dense_of_[k]]->deliver(
+          w.id, populations_[plan_.projections[k].source]->sent(w.id, !w.clock.parity));
+  for (std::size_t k = 0; k < populations_.size(); ++k)
+    advance(w, static_cast<int>(k), t);
+  barrier_.wait();
+  w.stopped = stop_[w.clock.parity];
+  for (auto &population : populations_)
+    population->publish(w.id, w.clock);
+  if (args_->retry)
+    w.spikes += populations_[args_->retry->population]->n_sent(w.id, w.clock.parity);
+  learn(w, t);
+  record(w);
+  ++w.clock.t;
+  ++w.clock.step;
+  w.clock.parity ^= 1;
+}
+
+void Engine::advance(Worker &w, int k, std::int64_t t) {
+  Population &population = *populations_[k];
+  const std::int64_t n = population.plan().n, summands = incoming_[k].size() + 1;
+  if (events_[k]) {
+    population.send(w.id, w.clock.parity, events_[k]->at(t));
+    return population.advance(w.id, w.clock, nullptr, nullptr);
+  }
+  const Input &input = args_->inputs[k];
+  for (std::int64_t b = 0; b < plan_.batch; ++b) {
+    Current *const first = w.currents.data() + b * summands, *c = first;
+    float *own_taken = w.own_taken_off.data() + b * summands;
+    for (const Link &link : incoming_[k]) {
+      const ProjectionPlan &p = *link.plan;
+      Current current;
+      current.bias = p.bias;
+      if (link.dense) {
+        current.row = link.dense->row(w.id, t, b);
+      } else {
+        const Population &source = *populations_[p.source];
+        const std::int32_t count = source.sent(w.id, !w.clock.parity)[b].n;
+        if (count == 0 && !p.bias)
+          continue;
+        current.gate = source.plan().spike + b * n;
+        current.on = {p.w, n};
+        if (p.kind == Kind::all_but_one) {
+          *own_taken = static_cast<float>(count - 1) * *p.w;
+          current.on = {own_taken++, 1};
+          current.off = static_cast<float>(count) * *p.w;
+        }
+      }
+      *c++ = current;
+    }
+    if (input.ptr) {
+      const std::int64_t row = input.per_step ? w.clock.row : w.clock.sample;
+      *c = {};
+      (c++)->row = static_cast<const float *>(input.ptr) + (row * plan_.batch + b) * n;
+    }
+    w.row[b] = first;
+    w.n[b] = static_cast<std::int32_t>(c - first);
+  }
+  population.advance(w.id, w.clock, w.row.data(), w.n.data());
+}
+
+void Engine::learn(Worker &w, std::int64_t t) {
+  bool wait = false, own = false;
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k) {
+    if (dense_of_[k] < 0)
+      continue;
+    Dense &dense = *dense_[dense_of_[k]];
+    if (!dense.learns())
+      continue;
+    const ProjectionPlan &p = plan_.projections[k];
+    const Population &target = *populations_[p.target];
+    wait = wait || dense.reads_others(target.n_sent(w.id, w.clock.parity) > 0);
+    own = own || dense.has_own_variables();
+  }
+  // learning may read spike bytes and traces of neurons that other threads own
+  if (wait)
+    barrier_.wait();
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
+    if (dense_of_[k] >= 0) {
+      const ProjectionPlan &p = plan_.projections[k];
+      dense_[dense_of_[k]]->learn(w.id, t, populations_[p.source]->sent(w.id, w.clock.parity),
+                                  populations_[p.target]->sent(w.id, w.clock.parity));
+    }
+  if (wait)
+    barrier_.wait();
+  for (std::size_t k = 0; k < plan_.projections.size() && own; ++k)
+    if (dense_of_[k] >= 0 && dense_[dense_of_[k]]->has_own_variables()) {
+      const ProjectionPlan &p = plan_.projections[k];
+      dense_[dense_of_[k]]->advance_own(w.id, populations_[p.source]->sent(w.id, w.clock.parity),
+                                        populations_[p.target]->sent(w.id, w.clock.parity));
+    }
+}
+
+void Engine::record(Worker &w) {
+  bool due = false, weights = false;
+  for (const Record &r : args_->records)
+    if (is_due(r, w.clock.row)) {
+      due = true;
+      weights = weights || r.weights;
+    }
+  if (!due)
+    return;
+  for (auto &dense : dense_)
+    if (weights)
+      dense->sync(w.id);
+  barrier_.wait();
+  if (w.id == 0)
+    for (const Record &r : args_->records)
+      if (is_due(r, w.clock.row))
+        copy_record(r, w.clock.row);
+  barrier_.wait();
+}
+
+} // namespace fastsnn

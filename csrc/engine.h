@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs samples, blocks and steps.  docs/design.md gives the order of a step.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "dense.h"
+#include "pool.h"
+
+namespace fastsnn {
+
+class Engine {
+public:
+  explicit Engine(Plan plan);
+
+  // interrupted: asked now and then on the calling thread; true stops the run between two steps
+  RunReport run(const RunArgs &args, const std::function<bool()> &interrupted);
+  int threads() const { return pool_.size(); }
+
+private:
+  struct Link {
+    const ProjectionPlan *plan;
+    const Dense *dense = nullptr; // null: one_to_one, all_but_one
+  };
+  struct Worker {
+    int id = 0;
+    Clock clock;
+    std::vector<Current> currents;          // [B, summands]
+    std::vector<const Current *> row;       // [B]
+    std::vector<std::int32_t> n;            // [B]
+    std::vector<float> own_taken_off;       // [B, summands]: all_but_one for those that spiked
+    std::int64_t spikes = 0;                // of the population that `retry` watches
+    bool stopped = false;
+  };
+
+  void work(int thread);
+  // returns the number of spikes that `retry` asks for
+  std::int64_t present(Worker &, std::int64_t sample, double boost);
+  void block(Worker &, std::int64_t steps);
+  void step(Worker &, std::int64_t t_in_block);
+  void advance(Worker &, int population, std::int64_t t_in_block);
+  void learn(Worker &, std::int64_t t_in_block);
+  void record(Worker &);
+  bool ask_to_stop();
+
+  const Plan plan_;
+  std::vector<std::unique_ptr<Population>> populations_;
+  std::vector<std::unique_ptr<Dense>> dense_;
+  std::vector<std::unique_ptr<InputEvents>> events_; // of each population, null: not an input
+  std::vector<std::vector<Link>> incoming_;          // of each population, in order
+  std::vector<int> dense_of_;                        // of each projection, -1: not dense
+  std::vector<Worker> workers_;
+  Pool pool_;
+  Barrier barrier_;
+
+  // of the run under way
+  const RunArgs *args_ = nullptr;
+  const std::function<bool()> *interrupted_ = nullptr;
+  RunReport report_;
+  std::int64_t longest_block_ = 1;
+  std::int64_t next_question_ = 0; // ns
+  bool stop_[2] = {}; // by parity: the next question may come before all have read the last answer
+};
+
+} // namespace fastsnn

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine knows of the code that depends on an instruction set or on a model: plain structs
+// and abstract classes.  The engine is compiled once, implementations (csrc/cpu) once per
+// instruction set; a user's own model comes from a shared library built from the same headers.
+#pragma once
+
+#include <cstdint>
+
+namespace fastsnn {
+
+// changes whenever a struct or a virtual function below changes
+inline constexpr int kernel_abi = 1;
+
+inline constexpr int group_size = 16;
+inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
+inline constexpr std::int64_t padded(std::int64_t n) { return groups(n) * group_size; }
+
+// one number for all (len 1), or one per neuron
+struct Column {
+  const float *ptr = nullptr;
+  std::int64_t len = 1;
+};
+
+struct Range {
+  std::int64_t begin = 0, end = 0;
+  bool empty() const { return begin >= end; }
+};
+
+// ascending ids of what spiked
+struct Ids {
+  const std::int32_t *ptr = nullptr;
+  std::int32_t n = 0;
+};
+
+// One summand of i_syn of a batch element: row[j] or where(gate[j], on[j], off), plus bias[j].
+struct Current {
+  const float *row = nullptr;
+  const std::uint8_t *gate = nullptr;
+  Column on;
+  float off = 0.0f;
+  const float *bias = nullptr;
+};
+
+// ring [length, B, n]; the slot written in a step is the oldest
+struct Window {
+  float *ptr;
+  std::int64_t *head;
+  std::int32_t length;
+  bool of_spike;
+};
+
+// one population, [B, n] unless said
+struct PopulationData {
+  std::int64_t n;
+  std::int32_t batch;
+  std::uint64_t seed;
+  std::uint32_t stream; // of rand()
+  float *const *state;
+  float *const *shared;
+  const Column *param;
+  const Window *window;
+  const Column *kernel;
+  const std::uint8_t *spike;
+  float *x, *summed; // or null
+  Column decay_x;
+};
+
+// one step of one range of a population
+struct Advance {
+  Range range;
+  std::uint64_t step;
+  const Current *const *currents; // [B]
+  const std::int32_t *n_currents; // [B]
+  const float *inject_v;          // [n] or null
+  const float *uniform;           // [B, n], replaces the first rand(), or null
+  const std::int32_t *slot;       // of each window: where this step is written
+  std::int32_t *ids;              // out: row b begins at ids + b * ids_stride + range.begin
+  std::int64_t ids_stride;
+  std::int32_t *n_ids; // out: [B]
+};
+
+class PopulationKernel {
+public:
+  virtual ~PopulationKernel() = default;
+  virtual const char *name() const = 0;
+  virtual int n_state() const = 0;
+  virtual int n_shared() const = 0;
+  virtual int n_param() const = 0;
+  virtual int n_window() const = 0;
+  virtual int n_kernel() const = 0;
+  virtual int learning() const = 0; // index among the params, or -1
+  virtual int v() const = 0;        // index among the states, or -1
+  virtual void advance(const PopulationData &, const Advance &) const = 0;
+};
+
+// 16 columns of a weight matrix that share vector registers: `count` neighbours inside the matrix
+// (packed == false, first neuron ids[0]), or any columns copied side by side.
+struct Slab {
+  float *base;
+  std::int64_t stride;
+  std::int32_t ids[group_size];
+  std::int32_t count;
+  std::int32_t n_spiking; // batch elements with a postsynaptic spike in this slab, this step
+  std::uint16_t changed;
+  bool packed;
+};
+
+// event-driven learning of one step
+struct LearnStep {
+  std::int32_t batch;
+  std::int64_t n_pre, n_post;
+  // rows of a slab with a presynaptic spike, ascending; row r spiked in the batch elements
+  // row_batch[row_begin[r] .. row_begin[r + 1]) (both null for a batch of one)
+  Ids rows;
+  const std::int32_t *row_begin, *row_batch;
+  // rows that a postsynaptic spike may change, ascending; ptr null: 0 .. n - 1
+  Ids live;
+  // neuron of a slab's row; null: the same number
+  const std::int32_t *row_id;
+  const float *const *pre; // variables besides the spike, [B, n_pre]
+  const float *const *post;
+  const std::uint8_t *post_spike;     // [B, n_post]
+  const std::int32_t *spiking;        // [slab, B]: the batch elements of Slab::n_spiking, ascending
+  const float *reward;                // [B]
+  const float *param;
+  float w_min, w_max;
+  bool bounded, mean;
+  float *current;  // batch of one, packed slabs: row of the next step to overwrite, or null
+  float *scratch;  // [B, n_post_variables, 16]
+};
+
+// learning where every synapse changes every step
+struct PlainLearn {
+  std::int32_t batch;
+  std::int64_t n_pre, n_post;
+  Range columns;
+  float *const *synapse; // w, then synaptic variables, [n_pre, n_post]
+  const std::uint8_t *pre_spike, *post_spike;
+  const float *const *pre;
+  const float *const *post;
+  const float *reward;
+  const float *param;
+  std::int32_t reduction; // 0 sum, 1 mean, 2 max
+  Column w_min, w_max;
+  bool learning, bounded;
+  float decay; // factor; 1: none
+  const std::uint8_t *zero; // mask [n_pre, n_post] or null
+  std::uint8_t *changed;    // [n_post] or null
+};
+
+class RuleKernel {
+public:
+  virtual ~RuleKernel() = default;
+  virtual const char *name() const = 0;
+  virtual int n_synapse() const = 0;
+  virtual int n_pre() const = 0; // the spike included
+  virtual int n_post() const = 0;
+  virtual int n_pre_state() const = 0;
+  virtual int n_post_state() const = 0;
+  virtual int n_param() const = 0;
+  virtual int reward() const = 0; // index among the params, or -1
+  virtual int lag() const = 0;
+  virtual bool event_driven() const = 0;
+  // whether a term that a presynaptic spike drives reads more of the presynaptic side
+  virtual bool pre_driven_reads_pre() const = 0;
+  // whether own postsynaptic (presynaptic) variables stay zero without a spike
+  virtual bool own_rests(bool post) const = 0;
+  virtual void learn(const LearnStep &, Slab *slabs, std::int32_t n_slabs) const = 0;
+  virtual void learn_plain(const PlainLearn &) const = 0;
+  // own variables of a range [begin, end) of a flat [B * n] side
+  virtual void advance_own(bool post, float *const *own, const std::uint8_t *spike,
+                           const float *param, Range) const = 0;
+};
+
+// Poisson or Bernoulli spikes of four steps that share their random numbers
+struct Encode {
+  std::uint64_t seed, quad; // quad: step / 4
+  std::uint32_t stream, offset; // index of neuron i in the stream: offset + i
+  const std::int32_t *id;  // neurons with a rate, padded to 16
+  const std::uint32_t *last_word; // a spike where word <= last_word
+  std::int32_t n;
+  std::int32_t *out[4];
+  std::int32_t n_out[4];
+};
+
+// code that knows the instruction set but no model
+struct Kernels {
+  const char *isa;
+  const PopulationKernel *(*population)(const char *name);
+  const RuleKernel *(*rule)(const char *name);
+  void (*encode)(Encode &);
+  // out[0..columns) = sum of the rows of w; out is padded to 16
+  void (*deliver)(const float *w, std::int64_t stride, Ids rows, float *out, std::int64_t columns);
+  // out[k][0..16 vectors) = sum of the rows lists[k] of packed [rows, 64]
+  void (*deliver_lists)(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+                        std::int64_t out_stride, int vectors);
+  // current of batch element b of packed slabs
+  void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out);
+  void (*pack)(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns);
+  // x *= decay for n elements from `first`; column: len 1 or indexed by first..
+  void (*decay)(float *x, Column decay, Range);
+  bool (*any_nonzero)(const float *x, std::int64_t n);
+  // normalise changed columns of one group; returns the lanes that left the bounds
+  unsigned (*normalise)(float *w, std::int64_t stride, std::int64_t n_pre, int count,
+                        const std::uint8_t *changed, float norm, float w_min, float w_max);
+};
+
+// what a shared library with a user's model hands over
+struct UserModel {
+  int abi;
+  const char *isa;
+  const PopulationKernel *population;
+  const RuleKernel *rule;
+};
+
+} // namespace fastsnn

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lowered network and the arguments of a run, as plain numbers and pointers (see fastsnn/plan.py).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace fastsnn {
+
+enum class Trace { none, set, additive };
+enum class Kind { dense, one_to_one, all_but_one };
+
+struct PopulationPlan {
+  std::string name;
+  const PopulationKernel *kernel = nullptr; // null: an input
+  std::int64_t n = 0;
+  std::vector<float *> state;
+  std::vector<Column> init;
+  std::vector<float *> shared;
+  std::vector<Column> param;
+  std::vector<Window> window;
+  std::vector<Column> kernels;
+  std::uint8_t *spike = nullptr;
+  float *x = nullptr, *summed = nullptr;
+  Trace trace = Trace::none;
+  Column decay_x, trace_scale;
+  bool one_spike = false;
+  std::uint32_t stream = 0;
+};
+
+struct ProjectionPlan {
+  std::string name;
+  int source = 0, target = 0;
+  Kind kind = Kind::dense;
+  float *w = nullptr;
+  const float *bias = nullptr;
+  const RuleKernel *rule = nullptr; // the empty rule where there is none
+  bool has_rule = false;
+  std::vector<float> param;
+  std::vector<float *> pre, post, synapse;
+  std::uint8_t *last_pre = nullptr, *last_post = nullptr;
+  int reduction = 0; // 0 sum, 1 mean, 2 max
+  Column w_min, w_max;
+  float decay = 1.0f;
+  std::optional<float> norm;
+  std::uint8_t *changed = nullptr;
+};
+
+struct Plan {
+  const Kernels *kernels = nullptr;
+  int batch = 1;
+  double dt = 1.0;
+  std::uint64_t seed = 0;
+  int threads = 0;
+  std::vector<PopulationPlan> populations;
+  std::vector<ProjectionPlan> projections;
+};
+
+struct Input {
+  enum class Kind { none, spikes, events, rates, current } kind = Kind::none;
+  const void *ptr = nullptr; // uint8, int32 ids, or float
+  const std::int64_t *offsets = nullptr;
+  double scale = 0.0;
+  bool per_step = false;
+};
+
+struct Forced {
+  const void *ptr = nullptr;
+  bool per_step = false;
+  // row of step t: [T, n] or [n]
+  template <class T> const T *at(std::int64_t t, std::int64_t n) const {
+    return ptr ? static_cast<const T *>(ptr) + (per_step ? t * n : 0) : nullptr;
+  }
+};
+
+struct Record {
+  const char *source = nullptr;
+  std::int64_t item = 0, count = 0, row = 0;
+  const std::int64_t *index = nullptr;
+  std::int64_t n_index = 0, every = 1, phase = 0;
+  char *dest = nullptr;
+  bool weights = false;
+};
+
+struct Retry {
+  int population = 0;
+  std::int64_t min_spikes = 0;
+  int max_tries = 1;
+  double boost = 0.0;
+};
+
+struct RunArgs {
+  std::int64_t n_steps = 0, n_samples = 1;
+  std::uint64_t step = 0;
+  bool learning = true, normalize = true, reset = false;
+  const float *reward = nullptr;
+  // one entry per population
+  std::vector<Input> inputs;
+  std::vector<Forced> clamp, unclamp, inject_v;
+  std::vector<std::int32_t *> counts;
+  std::vector<const std::int32_t *> winners;
+  std::vector<const float *> uniforms;
+  // one entry per projection
+  std::vector<const std::uint8_t *> masks;
+  std::vector<Record> records;
+  std::optional<Retry> retry;
+  std::int64_t *progress = nullptr, *done = nullptr;
+};
+
+struct RunReport {
+  std::int64_t steps = 0;
+  std::vector<int> tries;
+  bool interrupted = false;
+};
+
+} // namespace fastsnn

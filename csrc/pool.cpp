@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool.h"
+
+#include <unistd.h>
+
+namespace fastsnn {
+
+namespace {
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+} // namespace
+
+void Barrier::wait() {
+  if (n_ == 1)
+    return;
+  const unsigned generation = generation_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    generation_.store(generation + 1, std::memory_order_release);
+    return;
+  }
+  // the machine may be shared: a thread that waits long gives its core away
+  for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins) {
+    if (spins < 2000)
+      pause();
+    else
+      std::this_thread::yield();
+  }
+}
+
+void Pool::run(const std::function<void(int)> &work) {
+  if (n_ == 1)
+    return work(0);
+  // threads do not survive a fork
+  if (owner_ != getpid())
+    start();
+  {
+    std::lock_guard lock(mutex_);
+    work_ = &work;
+    busy_ = n_ - 1;
+    ++round_;
+  }
+  wake_.notify_all();
+  work(0);
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return busy_ == 0; });
+}
+
+void Pool::start() {
+  for (std::thread &t : threads_)
+    t.detach();
+  threads_.clear();
+  owner_ = getpid();
+  for (int k = 1; k < n_; ++k)
+    threads_.emplace_back([this, k, round = round_]() mutable {
+      for (;;) {
+        const std::function<void(int)> *work;
+        {
+          std::unique_lock lock(mutex_);
+          wake_.wait(lock, [&] { return stopping_ || round_ != round; });
+          if (stopping_)
+            return;
+          round = round_;
+          work = work_;
+        }
+        (*work)(k);
+        std::lock_guard lock(mutex_);
+        if (--busy_ == 0)
+          idle_.notify_one();
+      }
+    });
+}
+
+void Pool::stop() {
+  if (owner_ == getpid()) {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread &t : threads_)
+      t.join();
+  } else {
+    for (std::thread &t : threads_)
+      t.detach();
+  }
+}
+
+} // namespace fastsnn
