@@ -116,7 +116,7 @@ void Engine::work(int thread) {
   w.clock.step = args_->step;
   w.stopped = false;
   for (auto &population : populations_)
-    population->begin(thread, 0);
+    population->begin(thread, !w.clock.parity);
   for (auto &dense : dense_)
     dense->begin(thread);
   barrier_.wait();
