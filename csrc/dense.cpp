@@ -72,6 +72,8 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
 
 void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
   learning_ = args.learning;
+  // a neuron that is kept from spiking has a trace all the same
+  post_stays_zero_ = post_rests_ && !args.unclamp[plan_.target].ptr;
   known_ahead_ = known_ahead;
   mask_ = args.masks[index];
   const bool changes = learning_ && (plan_.has_rule || plan_.decay != 1.0f);
@@ -223,7 +225,7 @@ std::int32_t Dense::wake(State &s, Range own, std::int64_t j) {
 }
 
 void Dense::wake_at_start(State &s, Range own) {
-  if (!post_rests_) {
+  if (!post_stays_zero_) {
     for (std::int64_t j = own.begin; j < own.end; ++j)
       wake(s, own, j);
     return;
@@ -249,7 +251,7 @@ void Dense::begin_block(int thread, std::int64_t steps, const Ids *last, const I
     return;
   const std::int64_t width = own.end - own.begin;
   const bool too_short = event_ && steps < shortest_packed_block;
-  const bool mostly_awake = event_ && (2 * s.expected_awake > width || !post_rests_);
+  const bool mostly_awake = event_ && (2 * s.expected_awake > width || !post_stays_zero_);
   s.in_place = !known_ahead_ || plain_ || too_short || mostly_awake || (event_ && lag_);
   if (known_ahead_ && !plain_)
     mark_rows(s, last, lists);
@@ -322,6 +324,13 @@ void Dense::learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) {
     return learn_plain(s, own);
   if (!event_)
     return;
+  learn_event_driven(s, own, t, pre, post);
+  // untouched weights that normalising left outside of the bounds
+  clip(s);
+}
+
+void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *pre,
+                               const Ids *post) {
   note_spikes(s, own, post, !lag_);
   if (lag_) {
     pre = s.lag[0].data();
@@ -456,10 +465,7 @@ void Dense::end_block(int thread) {
   s.slabs.clear();
 }
 
-void Dense::clip(int thread) {
-  State &s = states_[thread];
-  if (!event_)
-    return;
+void Dense::clip(State &s) {
   const float low = *plan_.w_min.ptr, high = *plan_.w_max.ptr;
   for (std::int64_t at : s.outside) {
     const float old = plan_.w[at];

@@ -46,7 +46,6 @@ public:
   // bring w up to date
   void sync(int thread);
   void end_block(int thread);
-  void clip(int thread);
   void normalise(int thread);
 
 private:
@@ -83,7 +82,9 @@ private:
   std::int32_t wake(State &, Range own, std::int64_t j);
   void note_spikes(State &, Range own, const Ids *post, bool mark);
   Ids merge(State &, const Ids *lists, std::int64_t n_rows);
+  void learn_event_driven(State &, Range own, std::int64_t t, const Ids *pre, const Ids *post);
   void learn_plain(State &, Range own);
+  void clip(State &);
   void remember(State &, int side, const Ids *lists);
 
   const ProjectionPlan &plan_;
@@ -95,6 +96,7 @@ private:
   bool can_be_event_driven_ = false, lag_ = false, has_own_ = false, reads_pre_ = false;
 
   bool plain_ = false, event_ = false, known_ahead_ = false, learning_ = false, learns_own_ = false;
+  bool post_stays_zero_ = true;
   const std::uint8_t *mask_ = nullptr;
   bool bounded_ = false;
   std::vector<float> param_, reward_;

@@ -165,11 +165,8 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
     overshoots = overshoots || dense->overshoots();
   while (w.clock.t < args_->n_steps && !w.stopped) {
     const std::int64_t left = args_->n_steps - w.clock.t;
-    // the first learning step clips what normalising left outside of the bounds
+    // the first learning step clips what normalising left outside of the bounds, in place
     block(w, overshoots ? 1 : std::min(left, longest_block_));
-    for (auto &dense : dense_)
-      if (overshoots)
-        dense->clip(w.id);
     overshoots = false;
   }
   if (args_->normalize && !w.stopped)

@@ -127,10 +127,8 @@ void Population::advance(int thread, const Clock &clock, const Current *const *c
                          const std::int32_t *n_currents) {
   Private &p = privates_[thread];
   const Range own = ranges_[thread];
-  if (own.empty())
-    return;
   if (is_input()) {
-    for (std::int64_t b = 0; b < batch_ && plan_.x; ++b)
+    for (std::int64_t b = 0; b < batch_ && plan_.x && !own.empty(); ++b)
       kernels_.decay(plan_.x + b * n_, plan_.decay_x, own);
     return;
   }
@@ -145,7 +143,9 @@ void Population::advance(int thread, const Clock &clock, const Current *const *c
   a.ids = candidates_[clock.parity].get();
   a.ids_stride = stride_;
   a.n_ids = n_candidates_[clock.parity][thread].data();
-  plan_.kernel->advance(data_, a);
+  if (!own.empty())
+    if (!own.empty())
+    plan_.kernel->advance(data_, a);
   for (std::size_t k = 0; k < p.slot.size(); ++k)
     p.slot[k] = (p.slot[k] + 1) % plan_.window[k].length;
 }
