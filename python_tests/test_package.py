@@ -45,7 +45,12 @@ def build_wheel(root: Path, folder: Path, **environment: str) -> tuple[Path, str
 
 def simulate(site: Path) -> list[str]:
     """Run a small network with an unpacked wheel; return the backend, the spikes and the place."""
-    code = f"import sys; sys.path.insert(0, {str(site)!r})\n{SIMULATE}"
+    # an editable install would lend the unpacked wheel what it lacks
+    code = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "editable = [f for f in sys.meta_path if '__editable__' in getattr(f, '__module__', '')]\n"
+        f"for f in editable: sys.meta_path.remove(f)\n{SIMULATE}"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=True
     )
@@ -117,6 +122,20 @@ def test_wheel_with_engine_runs_on_it(root: Path, tmp_path: Path) -> None:
     assert backend == "cpu"
     assert int(spikes) > 0
     assert Path(place).is_relative_to(tmp_path)
+
+
+def test_code_of_one_instruction_set_stays_inside_it(root: Path) -> None:
+    """The linker keeps one copy of an inline function: it must not be one for a newer processor."""
+    objects = sorted((root / "build").glob("engine-*/CMakeFiles/engine_avx*.dir/csrc/cpu/*.o"))
+    if not objects or not shutil.which("nm"):
+        pytest.skip("no engine with several instruction sets was built here")
+    for path in objects:
+        isa = path.parents[2].name.removeprefix("engine_").removesuffix(".dir")
+        done = subprocess.run(
+            ["nm", "-C", "--defined-only", str(path)], capture_output=True, text=True, check=True
+        )
+        shared = [line.split(maxsplit=2)[2] for line in done.stdout.splitlines() if " W " in line]
+        assert not [name for name in shared if f"::{isa}::" not in name], path
 
 
 def test_version_is_the_installed_one() -> None:
