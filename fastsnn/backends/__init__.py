@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one registry of backends.  Nothing else in the package asks which backend it is.
 
-A backend is a module with `NAME`, `usable() -> reason or None` (this machine), `supports(plan) ->
+A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine), `supports(plan) ->
 reason or None` (this network) and `Program(plan, threads)` with `run(args, report)`.
 """
 
 from __future__ import annotations
 
+import warnings
 from types import ModuleType
 from typing import Protocol
 
@@ -45,6 +46,7 @@ def choose(plan: Plan, name: str = "auto") -> str:
     reasons = {n: _obstacle(m, plan) for n, m in REGISTRY.items()}
     if name == "auto":
         name = next(n for n, reason in reasons.items() if reason is None)
+        _say_what_was_passed_over(plan, name, reasons)
     if name not in REGISTRY:
         raise BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
     if reasons[name] is not None:
@@ -58,6 +60,15 @@ def choose(plan: Plan, name: str = "auto") -> str:
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
     """Make the program of a plan on a backend (a name that `choose` returned)."""
     return REGISTRY[name].Program(plan, threads)
+
+
+def _say_what_was_passed_over(plan: Plan, name: str, reasons: dict[str, str | None]) -> None:
+    """Warn where a faster backend works here, but not for this network."""
+    for other, reason in reasons.items():
+        if other == name:
+            return
+        if REGISTRY[other].usable() is None and plan.device.type in REGISTRY[other].DEVICES:
+            warnings.warn(f"running on '{name}': backend '{other}': {reason}", stacklevel=4)
 
 
 def _obstacle(module: ModuleType, plan: Plan | None) -> str | None:

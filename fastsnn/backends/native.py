@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from fastsnn.inputs import BoundInput
+from fastsnn.lowering import build
 from fastsnn.models import Input
+from fastsnn.models.declare import Model
 from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunReport
 from fastsnn.random import Purpose, stream
 
@@ -25,6 +27,7 @@ except ImportError as error:
     )
 
 NAME = "cpu"
+DEVICES = ("cpu",)
 ABI = 1
 
 
@@ -37,7 +40,15 @@ def supports(plan: Plan) -> str | None:
     """None, or why this plan cannot run on the native engine."""
     if plan.device.type != "cpu":
         return f"the network lives on device '{plan.device}', the cpu backend needs device='cpu'."
+    own = [m.__name__ for m in _models(plan) if not build.is_built_in(m)]
+    if own and build.obstacle():
+        return f"the model {own[0]} would have to be compiled, and {build.obstacle()}."
     return None
+
+
+def _models(plan: Plan) -> list[type[Model]]:
+    neurons = [p.model for p in plan.populations if not p.is_input]
+    return [*neurons, *(p.rule for p in plan.projections if p.rule)]
 
 
 class Program:
@@ -134,7 +145,9 @@ class Program:
 
     def _kernel(self, by_name: str, by_factory: str, model: type) -> dict[str, Any]:
         """A built-in model by its name; a user's own, compiled and loaded, by its factory."""
-        return {by_name: model.__name__}
+        if build.is_built_in(model):
+            return {by_name: model.__name__}
+        return {by_name: model.__name__, by_factory: build.factory(model, _native.isa()[0])}
 
     def _number(self, t: Tensor) -> tuple[int, int]:
         self._keep.append(t)

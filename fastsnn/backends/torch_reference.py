@@ -16,6 +16,7 @@ from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunRepor
 from fastsnn.random import Purpose, philox, stream, uniform
 
 NAME = "torch"
+DEVICES = ("cpu", "cuda", "mps")
 
 
 def supports(plan: Plan) -> str | None:
