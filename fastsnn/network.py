@@ -310,6 +310,17 @@ class Network:
         """Switch learning (weights and adaptive thresholds) on or off."""
         self.learning = bool(mode)
 
+    def set_rule(self, projection: str | Projection, rule: Rule) -> None:
+        """Give a plastic projection other parameters of its rule, e.g. another learning rate.
+
+        State, weights and the rule's own traces stay.  Raises ModelError for a rule of another kind.
+        """
+        name = projection if isinstance(projection, str) else projection.name
+        if name not in self.projections:
+            raise FastsnnError(f"There is no projection '{name}'.")
+        self.projections[name].set_rule(rule)
+        self._changed()
+
     def set_batch_size(self, batch_size: int) -> None:
         """Change the batch size; state starts at its initial values, weights and theta are kept."""
         if batch_size < 1:

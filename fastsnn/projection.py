@@ -82,6 +82,17 @@ class Projection:
                     batch, n, dtype=torch.bool, device=self.device
                 )
 
+    def set_rule(self, rule: Rule) -> None:
+        """Take other parameters of the same rule; see `Network.set_rule`."""
+        if type(rule) is not type(self.rule):
+            raise ModelError(f"{self}: its rule is {self.rule!r}, which {rule!r} cannot replace.")
+        old, self.rule = self.rule, rule
+        try:
+            self._check_rule()
+        except ModelError:
+            self.rule = old
+            raise
+
     @property
     def w(self) -> Tensor:
         """The weight."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one registry of backends.  Nothing else in the package asks which backend it is.
 
-A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine), `supports(plan) ->
-reason or None` (this network) and `Program(plan, threads)` with `run(args, report)`.
+A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine),
+`supports(plan) -> reason or None` (this network) and `Program(plan, threads)` with
+`run(args, report)`.
 """
 
 from __future__ import annotations

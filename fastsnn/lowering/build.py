@@ -72,7 +72,8 @@ def source_of(model: type[Model]) -> str:
     name = model.__name__
     return (
         f'#include "cpu/user_model.h"\n\nnamespace fastsnn::models {{\n{struct_of(model)}\n}}\n\n'
-        f'extern "C" __attribute__((visibility("default"))) const fastsnn::UserModel *{ENTRY}() {{\n'
+        f'extern "C" __attribute__((visibility("default")))\n'
+        f"const fastsnn::UserModel *{ENTRY}() {{\n"
         f"  return fastsnn::hand_over<fastsnn::models::{name}>();\n}}\n"
     )
 
