@@ -144,7 +144,6 @@ void Population::advance(int thread, const Clock &clock, const Current *const *c
   a.ids_stride = stride_;
   a.n_ids = n_candidates_[clock.parity][thread].data();
   if (!own.empty())
-    if (!own.empty())
     plan_.kernel->advance(data_, a);
   for (std::size_t k = 0; k < p.slot.size(); ++k)
     p.slot[k] = (p.slot[k] + 1) % plan_.window[k].length;
