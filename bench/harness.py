@@ -53,8 +53,8 @@ class Row:
     fraction_of_limit: float
     ratio_to_torch: float | None = None
     ratio_to_bindsnet: float | None = None
-    weights_gb_per_s: float | None = None
-    read_gb_per_s: float | None = None
+    delivered_gb_per_s: float | None = None  # weights added to currents
+    read_gb_per_s: float | None = None  # what reading that many weights in a row reaches
     peak_mib: float | None = None
     weights_mib: float | None = None
 
@@ -153,7 +153,7 @@ def _row(
         real_time_factor=p50 / (workload.steps * setting.dt / 1000.0),
         limit=limit.name,
         fraction_of_limit=limit.seconds / p50,
-        weights_gb_per_s=work.adds * 4 / p50 / 1e9 if delivers else None,
+        delivered_gb_per_s=work.adds * 4 / p50 / 1e9 if delivers else None,
         read_gb_per_s=bounds.read(work.footprint) / 1e9 if delivers else None,
         weights_mib=work.footprint / 2**20,
     )

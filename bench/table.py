@@ -19,6 +19,7 @@ def table(rows: list[Row]) -> Table:
     for name in ("time", "p20-p80", "steps/s", "x torch", "x BindsNET", "of limit"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("limit", no_wrap=True)
+    shown.add_column("GB/s", justify="right", no_wrap=True)
     previous = rows[0].case if rows else ""
     for row in rows:
         if row.case != previous:
@@ -39,6 +40,7 @@ def table(rows: list[Row]) -> Table:
             _ratio(row.ratio_to_bindsnet),
             f"{row.fraction_of_limit:.1%}",
             row.limit,
+            _bandwidth(row),
         )
     return shown
 
@@ -46,8 +48,8 @@ def table(rows: list[Row]) -> Table:
 def show(rows: list[Row]) -> None:
     """Print the table, as wide as it is."""
     console = Console()
-    if not console.is_terminal or console.width < 130:
-        console = Console(width=150)
+    if not console.is_terminal or console.width < 160:
+        console = Console(width=170)
     console.print(table(rows))
 
 
@@ -57,6 +59,12 @@ def seconds(value: float) -> str:
         if value >= scale:
             return f"{value / scale:.3g} {unit}"
     return f"{value / 1e-9:.3g} ns"
+
+
+def _bandwidth(row: Row) -> str:
+    if row.delivered_gb_per_s is None or row.read_gb_per_s is None:
+        return ""
+    return f"{row.delivered_gb_per_s:.0f} of {row.read_gb_per_s:.0f}"
 
 
 def _spread(row: Row) -> str:
@@ -71,6 +79,8 @@ def _ratio(value: float | None) -> str:
 def _caption(rows: list[Row]) -> str:
     lines = ["time: median, of an image where the case has images, else of the whole run."]
     lines.append("of limit: least possible time by the machine's measured rates / time.")
+    if any(row.read_gb_per_s for row in rows):
+        lines.append("GB/s: weights added to currents, of what reading them in a row reaches.")
     if any(row.ratio_to_bindsnet for row in rows):
         lines.append(f"x BindsNET: {BINDSNET}.")
     return "\n".join(lines)
