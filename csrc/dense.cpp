@@ -24,7 +24,8 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
              const Population &target, int threads)
     : plan_(plan), kernels_(*network.kernels), source_(source), target_(target),
       batch_(network.batch), n_pre_(source.plan().n), n_post_(target.plan().n),
-      stride_(padded(n_post_)), states_(threads) {
+      stride_(padded(n_post_)), words_(static_cast<std::int32_t>((batch_ + 63) / 64)),
+      states_(threads) {
   const RuleKernel &rule = *plan.rule;
   const auto rests = [](const std::vector<float *> &variables, int n_own, const float *x,
                         bool own_rests) {
@@ -59,10 +60,9 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
     s.spiking.assign(groups(width) * batch_, 0);
     s.spiking_slabs.reserve(groups(width));
     s.scratch.reserve(batch_ * rule.n_post() * group_size);
-    s.count.assign(n_pre_ + 1, 0);
-    s.rows.assign(n_pre_, 0);
-    s.row_begin.assign(n_pre_ + 1, 0);
-    s.row_batch.assign(batch_ * n_pre_, 0);
+    s.rows.assign(n_pre_ + 1, 0);
+    s.row_mask.assign(n_pre_ * words_, 0);
+    s.awake_words.assign(words_, 0);
     for (int side = 0; side < 2 && lag_; ++side) {
       s.lag_ids[side].assign(batch_ * (side ? n_post_ : n_pre_), 0);
       s.lag[side].assign(batch_, {});
@@ -247,6 +247,7 @@ void Dense::begin_block(int thread, std::int64_t steps, const Ids *last, const I
   State &s = states_[thread];
   const Range own = target_.range(thread);
   s.steps = steps;
+  s.delivered = false;
   if (own.empty())
     return;
   const std::int64_t width = own.end - own.begin;
@@ -264,13 +265,20 @@ void Dense::begin_block(int thread, std::int64_t steps, const Ids *last, const I
 }
 
 void Dense::deliver(int thread, const Ids *last) {
-  const State &s = states_[thread];
+  State &s = states_[thread];
   const Range own = target_.range(thread);
-  if (!s.in_place || own.empty())
-    return;
-  for (std::int64_t b = 0; b < batch_; ++b)
-    kernels_.deliver(plan_.w + own.begin, n_post_, last[b], row_ptr(s, 0, b) + own.begin,
-                     own.end - own.begin);
+  if (s.in_place && !own.empty() && !s.delivered)
+    deliver_columns(s, own, last);
+  s.delivered = false;
+}
+
+void Dense::deliver_columns(State &s, Range columns, const Ids *lists) {
+  // a tile of weights stays in cache over the batch
+  const std::int64_t width = batch_ == 1 ? n_post_ : tile_width;
+  for (std::int64_t j = columns.begin; j < columns.end; j += width)
+    for (std::int64_t b = 0; b < batch_; ++b)
+      kernels_.deliver(plan_.w + j, n_post_, lists[b], row_ptr(s, 0, b) + j,
+                       std::min(width, columns.end - j));
 }
 
 const float *Dense::row(int thread, std::int64_t t, std::int64_t b) const {
@@ -278,25 +286,20 @@ const float *Dense::row(int thread, std::int64_t t, std::int64_t b) const {
 }
 
 Ids Dense::merge(State &s, const Ids *lists, std::int64_t n_rows) {
+  for (std::int32_t k = 0; k < s.n_merged; ++k)
+    std::fill_n(s.row_mask.data() + s.rows[k] * words_, words_, std::uint64_t(0));
   for (std::int64_t b = 0; b < batch_; ++b)
     for (std::int32_t k = 0; k < lists[b].n; ++k)
-      ++s.count[lists[b].ptr[k]];
-  std::int32_t n = 0, begin = 0;
+      s.row_mask[lists[b].ptr[k] * words_ + (b >> 6)] |= std::uint64_t(1) << (b & 63);
+  std::int32_t n = 0;
   for (std::int64_t i = 0; i < n_rows; ++i) {
-    if (s.count[i] == 0)
-      continue;
+    std::uint64_t any = 0;
+    for (std::int32_t w = 0; w < words_; ++w)
+      any |= s.row_mask[i * words_ + w];
     s.rows[n] = static_cast<std::int32_t>(i);
-    s.row_begin[n++] = begin;
-    begin += s.count[i];
-    // from here on: where the row's next batch element goes
-    s.count[i] = s.row_begin[n - 1];
+    n += any != 0;
   }
-  s.row_begin[n] = begin;
-  for (std::int64_t b = 0; b < batch_; ++b)
-    for (std::int32_t k = 0; k < lists[b].n; ++k)
-      s.row_batch[s.count[lists[b].ptr[k]]++] = static_cast<std::int32_t>(b);
-  for (std::int32_t r = 0; r < n; ++r)
-    s.count[s.rows[r]] = 0;
+  s.n_merged = n;
   return {s.rows.data(), n};
 }
 
@@ -345,8 +348,9 @@ void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *p
   step.n_pre = n_pre_;
   step.n_post = n_post_;
   step.rows = batch_ == 1 ? lists[0] : merge(s, lists, s.in_place ? n_pre_ : n_marked);
-  step.row_begin = s.row_begin.data();
-  step.row_batch = s.row_batch.data();
+  step.row_mask = s.row_mask.data();
+  step.words = words_;
+  step.awake = s.awake_words.data();
   if (!s.in_place) {
     step.live = {nullptr, n_marked};
     step.row_id = s.row_id.data();
@@ -368,13 +372,30 @@ void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *p
   step.scratch = s.scratch.get();
   const bool delivers = !s.in_place && t + 1 < s.steps;
   step.current = delivers && batch_ == 1 ? row_ptr(s, t + 1, 0) : nullptr;
-  plan_.rule->learn(step, s.slabs.data(), static_cast<std::int32_t>(s.slabs.size()));
+  if (s.in_place && batch_ > 1 && known_ahead_ && !lag_)
+    learn_and_deliver(s, own, step, pre);
+  else
+    plan_.rule->learn(step, s.slabs.data(), static_cast<std::int32_t>(s.slabs.size()));
   for (std::int64_t b = 0; b < batch_ && delivers && batch_ > 1; ++b)
     kernels_.deliver_slabs(s.slabs.data(), static_cast<std::int32_t>(s.slabs.size()), lists[b],
                            row_ptr(s, t + 1, b));
   for (std::int32_t k : s.spiking_slabs)
     s.slabs[k].n_spiking = 0;
   s.spiking_slabs.clear();
+}
+
+void Dense::learn_and_deliver(State &s, Range own, LearnStep step, const Ids *lists) {
+  const std::int32_t *spiking = step.spiking;
+  for (std::int64_t j = own.begin; j < own.end; j += tile_width) {
+    const Range tile = {j, std::min(j + tile_width, own.end)};
+    for (std::int64_t g = tile.begin; g < tile.end; g += group_size)
+      if (const std::int32_t slot = s.slot[g - own.begin]; slot >= 0) {
+        step.spiking = spiking + slot / group_size * batch_;
+        plan_.rule->learn(step, &s.slabs[slot / group_size], 1);
+      }
+    deliver_columns(s, tile, lists);
+  }
+  s.delivered = s.outside.empty();
 }
 
 void Dense::learn_plain(State &s, Range own) {

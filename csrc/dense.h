@@ -51,6 +51,7 @@ public:
 private:
   struct State {
     bool in_place = true, scanned = false;
+    bool delivered = false;                // the next step's currents are there
     std::int64_t steps = 0, expected_awake = 0;
     std::vector<Slab> slabs;
     std::vector<std::int32_t> slot;        // per own column: slab * 16 + lane, or -1
@@ -65,7 +66,9 @@ private:
     Buffer<std::int32_t> numbers;          // the block's lists in slab rows
     std::vector<Ids> numbered;             // [1 + steps, B]
     // one step's lists merged over the batch
-    std::vector<std::int32_t> rows, row_begin, row_batch, count;
+    std::vector<std::int32_t> rows;
+    std::int32_t n_merged = 0;
+    std::vector<std::uint64_t> row_mask, awake_words;
     // spikes of the step before, for rules with lag
     std::vector<std::int32_t> lag_ids[2];
     std::vector<Ids> lag[2];
@@ -83,7 +86,9 @@ private:
   void note_spikes(State &, Range own, const Ids *post, bool mark);
   Ids merge(State &, const Ids *lists, std::int64_t n_rows);
   void learn_event_driven(State &, Range own, std::int64_t t, const Ids *pre, const Ids *post);
+  void learn_and_deliver(State &, Range own, LearnStep, const Ids *lists);
   void learn_plain(State &, Range own);
+  void deliver_columns(State &, Range columns, const Ids *lists);
   void clip(State &);
   void remember(State &, int side, const Ids *lists);
 
@@ -91,6 +96,7 @@ private:
   const Kernels &kernels_;
   const Population &source_, &target_;
   const std::int64_t batch_, n_pre_, n_post_, stride_;
+  const std::int32_t words_; // of 64 batch elements
   // whether a zero variable stays zero without a spike, on either side
   bool pre_rests_ = true, post_rests_ = true;
   bool can_be_event_driven_ = false, lag_ = false, has_own_ = false, reads_pre_ = false;

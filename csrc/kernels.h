@@ -109,13 +109,14 @@ struct Slab {
 struct LearnStep {
   std::int32_t batch;
   std::int64_t n_pre, n_post;
-  // rows of a slab with a presynaptic spike, ascending; row r spiked in the batch elements
-  // row_batch[row_begin[r] .. row_begin[r + 1]) (both null for a batch of one)
+  // rows of a slab with a presynaptic spike, ascending; of row i, bit b of
+  // row_mask[i * words ...] says whether it spiked in batch element b (null for a batch of one)
   Ids rows;
-  const std::int32_t *row_begin, *row_batch;
-  // rows that a postsynaptic spike may change, ascending; ptr null: 0 .. n - 1
+  const std::uint64_t *row_mask;
+  std::int32_t words;
+  // rows that a postsynaptic spike may change, ptr null: all of 0..n; neuron of a slab's row, null:
+  // the same number
   Ids live;
-  // neuron of a slab's row; null: the same number
   const std::int32_t *row_id;
   const float *const *pre; // variables besides the spike, [B, n_pre]
   const float *const *post;
@@ -127,6 +128,7 @@ struct LearnStep {
   bool bounded, mean;
   float *current;  // batch of one, packed slabs: row of the next step to overwrite, or null
   float *scratch;  // [B, n_post_variables, 16]
+  std::uint64_t *awake; // [words], scratch
 };
 
 // learning where every synapse changes every step

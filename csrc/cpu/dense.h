@@ -111,9 +111,12 @@ template <class Rule> class RuleSkeleton final : public RuleKernel {
       post[0] = ones(columns.spikes(s.post_spike));
       for (std::int32_t k = 0, r = 0; k < s.live.n; ++k) {
         const std::int32_t row = s.live.ptr ? s.live.ptr[k] : k;
+        const std::int64_t i = s.row_id ? s.row_id[row] : row;
         const bool spike = r < s.rows.n && s.rows.ptr[r] == row;
         r += spike;
-        load_pre(pre, s, s.row_id ? s.row_id[row] : row, spike ? 1.0f : 0.0f);
+        if (!spike && !has_trace(s, 0, i))
+          continue;
+        load_pre(pre, s, i, spike ? 1.0f : 0.0f);
         vf term[n_term_slots];
         for_terms([&](auto k) { term[k] = Rule::template term<k>(pre, post, reward, param); });
         const vf w = update(row, term);
@@ -127,27 +130,68 @@ template <class Rule> class RuleSkeleton final : public RuleKernel {
         s.current[slab.ids[k]] = sum.v[k];
   }
 
+  // whether a presynaptic variable of neuron i is not zero; `row`: where its batch element begins
+  static bool has_trace(const LearnStep &s, std::int64_t row, std::int64_t i) {
+    bool found = Rule::n_pre == 1;
+    for (int k = 1; k < Rule::n_pre; ++k)
+      found = found || s.pre[k - 1][row + i] != 0.0f;
+    return found;
+  }
+
   template <class Columns>
   static void learn_batch(const LearnStep &s, Slab &slab, const std::int32_t *spiking) {
     const Columns columns{slab};
     const Bounds bounds{vf(s.w_min), vf(s.w_max), s.bounded};
     vf param[n_param_slots];
     load_params(param, s);
-    for (std::int32_t b = 0; b < s.batch; ++b)
-      for (int k = 0; k < n_post_variables; ++k)
-        store(s.scratch + (b * n_post_variables + k) * lanes,
-              columns.variable(s.post[k] + b * s.n_post));
+    // where all postsynaptic variables are zero a presynaptic spike changes nothing
+    std::fill_n(s.awake, s.words, std::uint64_t(0));
+    for (std::int32_t b = 0; b < s.batch; ++b) {
+      vm nonzero = none();
+      for (int k = 0; k < n_post_variables; ++k) {
+        const vf x = columns.variable(s.post[k] + b * s.n_post);
+        store(s.scratch + (b * n_post_variables + k) * lanes, x);
+        nonzero = nonzero | (x != vf(0.0f));
+      }
+      s.awake[b >> 6] |= std::uint64_t(any(nonzero)) << (b & 63);
+    }
     vm changed = none();
     const vf batch(static_cast<float>(s.batch));
-    auto post_of = [&](vf *post, std::int32_t b) {
+    auto add = [&]<bool pre_driven>(vf *term, const vf *pre, vf post_spike, std::int32_t b) {
+      vf post[Rule::n_post];
+      post[0] = post_spike;
       for (int k = 0; k < n_post_variables; ++k)
         post[k + 1] = load(s.scratch + (b * n_post_variables + k) * lanes);
-    };
-    auto add = [&]<bool pre_driven>(vf *term, const vf *pre, const vf *post, float reward) {
       for_terms([&](auto k) {
         if constexpr (Rule::pre_driven[k] == pre_driven)
-          term[k] = term[k] + Rule::template term<k>(pre, post, vf(reward), param);
+          term[k] = term[k] + Rule::template term<k>(pre, post, vf(s.reward[b]), param);
       });
+    };
+    auto learn_pre = [&](vf *term, std::int32_t row, std::int64_t i) {
+      bool any_awake = false;
+      for (std::int32_t w = 0; w < s.words; ++w)
+        for (std::uint64_t m = s.row_mask[row * s.words + w] & s.awake[w]; m; m &= m - 1) {
+          const std::int32_t b = w * 64 + __builtin_ctzll(m);
+          vf pre[Rule::n_pre];
+          load_pre(pre, s, b * s.n_pre + i, 1.0f);
+          add.template operator()<true>(term, pre, vf(0.0f), b);
+          any_awake = true;
+        }
+      return any_awake;
+    };
+    auto learn_post = [&](vf *term, std::int64_t i) {
+      bool any_trace = false;
+      for (std::int32_t e = 0; e < slab.n_spiking; ++e) {
+        const std::int32_t b = spiking[e];
+        if (!has_trace(s, b * s.n_pre, i))
+          continue;
+        vf pre[Rule::n_pre];
+        load_pre(pre, s, b * s.n_pre + i, 0.0f);
+        const vf spikes = ones(columns.spikes(s.post_spike + b * s.n_post));
+        add.template operator()<false>(term, pre, spikes, b);
+        any_trace = true;
+      }
+      return any_trace;
     };
     auto update = [&](std::int32_t row, vf *term) {
       if (s.mean)
@@ -159,39 +203,21 @@ template <class Rule> class RuleSkeleton final : public RuleKernel {
       changed = changed | (w != old);
       columns.store(row, w);
     };
-    auto learn_pre = [&](vf *term, std::int32_t r, std::int64_t i) {
-      for (std::int32_t e = s.row_begin[r]; e < s.row_begin[r + 1]; ++e) {
-        const std::int32_t b = s.row_batch[e];
-        vf pre[Rule::n_pre], post[Rule::n_post];
-        load_pre(pre, s, b * s.n_pre + i, 1.0f);
-        post[0] = vf(0.0f);
-        post_of(post, b);
-        add.template operator()<true>(term, pre, post, s.reward[b]);
-      }
-    };
     if (slab.n_spiking == 0) {
       for (std::int32_t r = 0; r < s.rows.n; ++r) {
         const std::int32_t row = s.rows.ptr[r];
         vf term[n_term_slots] = {};
-        learn_pre(term, r, s.row_id ? s.row_id[row] : row);
-        update(row, term);
+        if (learn_pre(term, row, s.row_id ? s.row_id[row] : row))
+          update(row, term);
       }
     } else {
-      for (std::int32_t k = 0, r = 0; k < s.live.n; ++k) {
+      for (std::int32_t k = 0; k < s.live.n; ++k) {
         const std::int32_t row = s.live.ptr ? s.live.ptr[k] : k;
         const std::int64_t i = s.row_id ? s.row_id[row] : row;
         vf term[n_term_slots] = {};
-        if (r < s.rows.n && s.rows.ptr[r] == row)
-          learn_pre(term, r++, i);
-        for (std::int32_t e = 0; e < slab.n_spiking; ++e) {
-          const std::int32_t b = spiking[e];
-          vf pre[Rule::n_pre], post[Rule::n_post];
-          load_pre(pre, s, b * s.n_pre + i, 0.0f);
-          post[0] = ones(columns.spikes(s.post_spike + b * s.n_post));
-          post_of(post, b);
-          add.template operator()<false>(term, pre, post, s.reward[b]);
-        }
-        update(row, term);
+        const bool by_pre = learn_pre(term, row, i), by_post = learn_post(term, i);
+        if (by_pre || by_post)
+          update(row, term);
       }
     }
     slab.changed |= static_cast<std::uint16_t>(bits(changed));
