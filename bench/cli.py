@@ -136,8 +136,8 @@ def finish(rows: list[harness.Row], file: Path | None = None, folder: Path | Non
     """Print the table and the machine's rates, and save."""
     show(rows)
     for threads in sorted({row.threads for row in rows}):
-        rates = limits(threads).rates.items()
-        shown = ", ".join(f"{name} {rate / 1e9:.0f} G/s" for name, rate in sorted(rates))
+        rates = sorted(limits(threads).rates.items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{name} {rate / 1e9:.0f} G/s" for name, rate in rates)
         print(f"measured, {threads} thread{'s' if threads > 1 else ''}: {shown}")
     content = harness.report(rows)
     if file:
