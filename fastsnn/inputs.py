@@ -33,16 +33,16 @@ class BoundInput:
     offsets: Tensor | None = None
     scale: float = 0.0
     per_step: bool = False
-    steps: int = 1
+    batch: int = 1
 
-    def part(self, first: int, last: int) -> BoundInput:
-        """The input of steps first..last of a run of one sample."""
+    def part(self, rows: slice, sample: int) -> BoundInput:
+        """The input of some rows (sample * T + step), all of one sample."""
         if self.offsets is not None:
-            rows = (len(self.offsets) - 1) // self.steps
-            return replace(self, offsets=self.offsets[first * rows : last * rows + 1].contiguous())
+            ends = slice(rows.start * self.batch, rows.stop * self.batch + 1)
+            return replace(self, offsets=self.offsets[ends].contiguous())
         if self.kind == "spikes" or self.per_step:
-            return replace(self, data=self.data[first:last].contiguous())
-        return self
+            return replace(self, data=self.data[rows].contiguous())
+        return replace(self, data=self.data[sample : sample + 1].contiguous())
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Events:
         offsets = torch.searchsorted(key, torch.arange(rows + 1, dtype=torch.int64) * target.n)
         ids = (key % target.n).to(torch.int32)
         return BoundInput(
-            "events", ids.to(target.device), offsets.to(target.device), steps=target.steps
+            "events", ids.to(target.device), offsets.to(target.device), batch=target.batch
         )
 
 

@@ -6,7 +6,7 @@ Everything is checked here, before any state changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -143,15 +143,16 @@ def bind_replay(net: Network, args: RunArgs, replay: Mapping[str, Tensor] | None
 
 
 def execute(net: Network, args: RunArgs) -> RunReport:
-    """Run, in chunks where monitors keep less than they record, and keep the books."""
+    """Run, in parts where monitors keep less than they record, and keep the books."""
+    if args.retry and net.monitors:
+        raise FastsnnError(
+            "present(retry=...) cannot record; remove the monitors, or run sample by sample."
+        )
     program = net.compile()
     for p in net.projections.values():
         p.settle()
     total = RunReport()
-    chunk = _chunk(net, args)
-    for first in range(0, args.n_steps, chunk):
-        last = min(first + chunk, args.n_steps)
-        part = args if chunk == args.n_steps else _part(args, first, last)
+    for sample, part in _parts(args, _chunk(net, args)):
         part.step = net.step
         part.records = _records(net, part)
         report = RunReport()
@@ -164,22 +165,37 @@ def execute(net: Network, args: RunArgs) -> RunReport:
             for m, record in zip(net.monitors, part.records, strict=True):
                 m.append(record.dest[: m.rows_in(report.steps)], report.steps)
         total.steps += report.steps
-        total.tries = report.tries
+        if part is args:
+            total.tries = report.tries
+        else:
+            for k, counts in part.counts.items():
+                args.counts[k][sample] += counts[0]
         if report.interrupted:
             raise KeyboardInterrupt
+    total.tries = total.tries or [1] * args.n_samples
     return total
 
 
 def _chunk(net: Network, args: RunArgs) -> int:
     """Steps per call of the backend, so that bounded monitors stay within their memory."""
-    if args.n_samples > 1:
-        return args.n_steps
-    chunk = args.n_steps
+    chunk = args.n_steps * args.n_samples
     for m in net.monitors:
         if m.capacity is not None:
             row = _recorded(net, m).numel() * _recorded(net, m).element_size()
             chunk = min(chunk, m.every * max(m.capacity, _CHUNK_BYTES // max(1, row)))
     return max(1, chunk)
+
+
+def _parts(args: RunArgs, chunk: int) -> Iterator[tuple[int, RunArgs]]:
+    """A run in parts of at most `chunk` steps, none longer than a sample, with their samples."""
+    if chunk >= args.n_steps * args.n_samples:
+        yield 0, args
+        return
+    for sample in range(args.n_samples):
+        for first in range(0, args.n_steps, chunk):
+            yield sample, _part(args, sample, first, min(first + chunk, args.n_steps))
+        if args.progress:
+            args.progress(sample + 1)
 
 
 def _recorded(net: Network, m: Monitor) -> Tensor:
@@ -188,10 +204,6 @@ def _recorded(net: Network, m: Monitor) -> Tensor:
 
 
 def _records(net: Network, args: RunArgs) -> list[Record]:
-    if args.retry and net.monitors:
-        raise FastsnnError(
-            "present(retry=...) cannot record; remove the monitors, or run sample by sample."
-        )
     out = []
     for m in net.monitors:
         source = _recorded(net, m)
@@ -204,22 +216,25 @@ def _records(net: Network, args: RunArgs) -> list[Record]:
     return out
 
 
-def _part(args: RunArgs, first: int, last: int) -> RunArgs:
-    """Steps first..last of a run of one sample; only the last part normalises."""
+def _part(args: RunArgs, sample: int, first: int, last: int) -> RunArgs:
+    """Steps first..last of a sample: only the first part resets, only the last one normalises."""
+    rows = slice(sample * args.n_steps + first, sample * args.n_steps + last)
 
     def cut(given: dict[int, Tensor]) -> dict[int, Tensor]:
-        return {k: v[first:last].contiguous() if v.dim() > 1 else v for k, v in given.items()}
+        return {k: v[rows].contiguous() if v.dim() > 1 else v for k, v in given.items()}
 
     return RunArgs(
         n_steps=last - first,
         learning=args.learning,
         normalize=args.normalize and last == args.n_steps,
+        reset=args.reset and first == 0,
         reward=args.reward,
-        inputs={k: v.part(first, last) for k, v in args.inputs.items()},
+        inputs={k: v.part(rows, sample) for k, v in args.inputs.items()},
         clamp=cut(args.clamp),
         unclamp=cut(args.unclamp),
         inject_v=cut(args.inject_v),
         masks=args.masks,
+        counts={k: torch.zeros_like(v[:1]) for k, v in args.counts.items()},
         winners=cut(args.winners),
         uniforms=cut(args.uniforms),
     )
