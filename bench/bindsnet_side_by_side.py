@@ -57,11 +57,8 @@ def bindsnet_diehl_cook(ours: DiehlCook) -> Callable[[Tensor], Tensor]:
     network = DiehlAndCook2015(
         n_inpt=784,
         n_neurons=ours.setting.n,
-        exc=22.5,
-        inh=120,
         dt=1.0,
-        norm=78.4,
-        theta_plus=0.05,
+        **ours.constants,
         inpt_shape=(1, 28, 28),
     )
     monitor = Monitor(network.layers["Ae"], ["s"], time=steps)

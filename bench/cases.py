@@ -6,14 +6,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from fastsnn import Current, Dense, Network, Poisson
 from fastsnn.bench.limits import Work
-from fastsnn.models import LIF, DiehlAndCook, Input, Neuron
+from fastsnn.models import LIF, Input, Neuron
 
 # a random word: a quarter of 10 rounds of 2 wide products and 4 exclusive ors; then it is compared
 _RANDOM = 10 * (2 * 2 + 4) / 4 + 1
@@ -103,6 +103,12 @@ class DiehlCook:
     """
 
     max_rate = 63.75
+    constants: ClassVar[dict[str, float]] = {
+        "exc": 22.5,
+        "inh": 120.0,
+        "theta_plus": 0.05,
+        "norm": 78.4,
+    }
 
     def __init__(self, setting: Setting) -> None:
         from fastsnn.datasets import load_mnist
@@ -111,6 +117,7 @@ class DiehlCook:
         self.setting = setting
         self.network = diehl_and_cook(
             setting.n,
+            **self.constants,
             dt=setting.dt,
             batch_size=setting.batch,
             seed=setting.seed,
@@ -144,7 +151,8 @@ class DiehlCook:
             3 * (post * float(lit.sum()) / self.images + pre * awake)
             + 2 * 784 * awake * self.images
         )
-        neurons = operations(DiehlAndCook) + operations(LIF) + _TRACE
+        models = [type(self.network.populations[name].model) for name in ("Ae", "Ai")]
+        neurons = sum(map(operations, models)) + _TRACE
         updates = self.setting.batch * self.steps * n * neurons
         drawn = float(lit.sum()) * self.setting.steps * _RANDOM
         return Work(
