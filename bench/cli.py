@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fastsnn import backends
 from fastsnn.bench import harness
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("case", choices=[*CASES, "all"], metavar="NAME")
-    many = {"type": _positive, "nargs": "+"}
+    many: dict[str, Any] = {"type": _positive, "nargs": "+"}
     parser.add_argument("--n-neurons", "--n", dest="n", **many, help="neurons")
     parser.add_argument("--batch-size", dest="batch", **many, help="images at a time (default 1)")
     parser.add_argument("--images", type=_positive, help="images of one timed run")
