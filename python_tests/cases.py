@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks and what is done with them, as descriptions that print well and play on any backend.
+
+Large arrays are named by a seed, so that hypothesis (`random_nets`) draws structure only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn import (
+    AllButOne,
+    Bernoulli,
+    Current,
+    Dense,
+    Events,
+    Network,
+    OneToOne,
+    Poisson,
+    Spikes,
+    models,
+)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Numbers between low and high, drawn with a seed."""
+
+    low: float
+    high: float
+    seed: int
+
+    def __call__(self, *shape: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        return self.low + (self.high - self.low) * torch.rand(shape, generator=generator)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Truth values that hold with probability p, drawn with a seed."""
+
+    p: float
+    seed: int
+
+    def __call__(self, *shape: int) -> Tensor:
+        return Uniform(0.0, 1.0, self.seed)(*shape) < self.p
+
+
+def made(value: Any, *shape: int) -> Any:
+    """A value, or what a Uniform or Chance gives for a shape."""
+    return value(*shape) if isinstance(value, (Uniform, Chance)) else value
+
+
+@dataclass
+class Cells:
+    """A population."""
+
+    name: str
+    model: str
+    n: int
+    params: dict[str, Any]
+    options: dict[str, Any]
+
+    @property
+    def is_input(self) -> bool:
+        return self.model == "Input"
+
+    def build(self, net: Network) -> None:
+        params = {k: made(v, self.n) for k, v in self.params.items()}
+        options = {k: made(v, self.n) for k, v in self.options.items()}
+        net.population(self.name, getattr(models, self.model)(**params), self.n, **options)
+
+
+@dataclass
+class Wires:
+    """A projection."""
+
+    name: str
+    source: Cells
+    target: Cells
+    wiring: str
+    w: Uniform
+    rule: str | None = None
+    rule_params: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        rule = f"{self.rule}({self.rule_params})" if self.rule else "static"
+        ends = f"{self.source.name}->{self.target.name}"
+        return f"{self.name}: {ends} {self.wiring} {self.w} {rule} {self.options}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.source.n, self.target.n
+
+    def build(self, net: Network) -> None:
+        if self.wiring == "dense":
+            connectivity = Dense(self.w(*self.shape))
+        elif self.wiring == "one_to_one":
+            connectivity = OneToOne(self.w(self.target.n))
+        else:
+            connectivity = AllButOne(float(self.w(1)))
+        bounds = {k: made(v, *self.shape) for k, v in self.options.items() if k.startswith("w_")}
+        others = {k: v for k, v in self.options.items() if not k.startswith("w_")}
+        if "bias" in others:
+            others["bias"] = made(others["bias"], self.target.n)
+        rule = getattr(models, self.rule)(**self.rule_params) if self.rule else None
+        net.projection(
+            self.source.name, self.target.name, connectivity, name=self.name, rule=rule, **bounds,
+            **others,
+        )  # fmt: skip
+
+
+@dataclass
+class Do:
+    """One thing done with a network: run, present, reset, train, write or batch."""
+
+    what: str
+    steps: int = 0
+    samples: int = 1
+    inputs: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        shown = {k: v for k, v in vars(self).items() if v not in ({}, 0) and k != "what"}
+        return f"{self.what}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+
+@dataclass
+class Case:
+    """A network and its story."""
+
+    dt: float
+    batch: int
+    seed: int
+    cells: list[Cells]
+    wires: list[Wires]
+    monitors: list[dict[str, Any]]
+    story: list[Do]
+
+    def __repr__(self) -> str:
+        parts = [f"dt={self.dt}, batch={self.batch}, seed={self.seed}"]
+        for items in (self.cells, self.wires, self.monitors, self.story):
+            parts += [f"  {item}" for item in items]
+        return "Case:\n" + "\n".join(parts)
+
+    def build(self, backend: str, threads: int | None = None) -> Network:
+        """The network, before anything is done with it."""
+        net = Network(self.dt, self.batch, self.seed, backend=backend, threads=threads)
+        for part in (*self.cells, *self.wires):
+            part.build(net)
+        for m in self.monitors:
+            net.monitor(**m)
+        return net
+
+    def play(self, backend: str, threads: int | None = None) -> dict[str, Tensor]:
+        """Do everything; returns what there is to see after each act, in order."""
+        net, seen = self.build(backend, threads), {}
+        for k, act in enumerate(self.story):
+            self.act(net, act, seen, f"after {k + 1}. {act.what}: ")
+        for k, m in enumerate(net.monitors):
+            if len(m):
+                seen[f"monitor {k} {m}"] = m.get()
+        return seen
+
+    def act(self, net: Network, act: Do, seen: dict[str, Tensor], label: str) -> None:
+        """Do one thing and note the state of everything."""
+        options, time = act.options, act.steps * self.dt
+        if act.what == "run":
+            net.run(time, self.inputs(net, act), **self.forced(net, act))
+        elif act.what == "present":
+            inputs = self.inputs(net, act)
+            options = self.forced(net, act)
+            shown = net.present(inputs, time, samples=act.samples, **options)
+            seen |= {f"{label}counts of {k}": v for k, v in shown.counts.items()}
+            seen[f"{label}tries"] = shown.tries
+        elif act.what == "reset":
+            net.reset_state()
+        elif act.what == "train":
+            net.train(options["mode"])
+        elif act.what == "batch":
+            net.set_batch_size(options["size"])
+        elif act.what == "write":
+            net.projections[options["name"]].w *= options["factor"]
+        seen |= {label + k: v.clone() for k, v in net.state_dict().items()}
+
+    def inputs(self, net: Network, act: Do) -> dict[str, Any]:
+        """What goes into each population."""
+        s, t, b = act.samples, act.steps, net.batch_size
+        out = {}
+        for name, (kind, value) in act.inputs.items():
+            n = net.populations[name].n
+            if kind == "events":
+                sample, step, batch, ids = value(s, t, b, n).nonzero(as_tuple=True)
+                out[name] = Events(step, ids, batch, sample)
+            elif kind in ("spikes", "currents"):
+                data = value(s * t, b, n)
+                out[name] = Spikes(data) if kind == "spikes" else Current(data)
+            else:
+                wrap = {"poisson": Poisson, "bernoulli": Bernoulli, "current": Current}[kind]
+                out[name] = wrap(value(s, b, n) if act.what == "present" else value(b, n))
+        return out
+
+    def forced(self, net: Network, act: Do) -> dict[str, Any]:
+        """Options of `run` or `present` with their arrays."""
+        out = {}
+        for key, value in act.options.items():
+            if key in ("clamp", "unclamp", "inject_v"):
+                value = {
+                    name: v(act.steps, net.populations[name].n)
+                    if each
+                    else v(net.populations[name].n)
+                    for name, (v, each) in value.items()
+                }
+            elif key == "masks":
+                value = {name: v(*net.projections[name].w.shape) for name, v in value.items()}
+            elif key == "reward":
+                value = made(value, net.batch_size)
+            out[key] = value
+        return out
