@@ -8,16 +8,9 @@
 namespace fastsnn {
 
 namespace {
-constexpr std::int64_t tile_width = 64;
 // below, copying columns and tiles costs more than it saves
 constexpr std::int64_t shortest_packed_block = 8;
 constexpr std::int64_t most_current_bytes = std::int64_t(16) << 20;
-
-template <class F> void for_ids_in(Range range, Ids ids, F f) {
-  for (std::int32_t k = 0; k < ids.n; ++k)
-    if (ids.ptr[k] >= range.begin && ids.ptr[k] < range.end)
-      f(ids.ptr[k]);
-}
 } // namespace
 
 Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &source,
@@ -40,7 +33,8 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
   has_own_ = lag_ || rule.n_pre_state() + rule.n_post_state() > 0;
   reads_pre_ = rule.n_pre() > 1 && rule.pre_driven_reads_pre();
   can_be_event_driven_ = plan.has_rule && rule.event_driven() && plan.reduction != 2 &&
-                         plan.decay == 1.0f && plan.w_min.len == 1 && plan.w_max.len == 1;
+                         plan.decay == 1.0f && plan.w_min.len == 1 && plan.w_max.len == 1 &&
+                         !rule.mixes_spikes();
   param_ = plan.param;
   synapse_ = plan.synapse;
   synapse_.insert(synapse_.begin(), plan.w);
@@ -57,9 +51,13 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
     if (!can_be_event_driven_)
       continue;
     s.slabs.reserve(groups(width));
-    s.spiking.assign(groups(width) * batch_, 0);
-    s.spiking_slabs.reserve(groups(width));
-    s.scratch.reserve(batch_ * rule.n_post() * group_size);
+    s.slab_ptrs.reserve(groups(width));
+    s.columns.reserve(width);
+    s.column_of.assign(width, -1);
+    s.spiking.reserve(width * batch_);
+    s.after.reserve(width * n_pre_);
+    s.terms.reserve(std::max(1, rule.n_term()) * padded(n_pre_));
+    s.variables.reserve(batch_ * rule.n_post() * group_size * most_slabs);
     s.rows.assign(n_pre_ + 1, 0);
     s.row_mask.assign(n_pre_ * words_, 0);
     s.awake_words.assign(words_, 0);
@@ -283,179 +281,6 @@ void Dense::deliver_columns(State &s, Range columns, const Ids *lists) {
 
 const float *Dense::row(int thread, std::int64_t t, std::int64_t b) const {
   return row_ptr(states_[thread], t, b);
-}
-
-Ids Dense::merge(State &s, const Ids *lists, std::int64_t n_rows) {
-  for (std::int32_t k = 0; k < s.n_merged; ++k)
-    std::fill_n(s.row_mask.data() + s.rows[k] * words_, words_, std::uint64_t(0));
-  for (std::int64_t b = 0; b < batch_; ++b)
-    for (std::int32_t k = 0; k < lists[b].n; ++k)
-      s.row_mask[lists[b].ptr[k] * words_ + (b >> 6)] |= std::uint64_t(1) << (b & 63);
-  std::int32_t n = 0;
-  for (std::int64_t i = 0; i < n_rows; ++i) {
-    std::uint64_t any = 0;
-    for (std::int32_t w = 0; w < words_; ++w)
-      any |= s.row_mask[i * words_ + w];
-    s.rows[n] = static_cast<std::int32_t>(i);
-    n += any != 0;
-  }
-  s.n_merged = n;
-  return {s.rows.data(), n};
-}
-
-void Dense::note_spikes(State &s, Range own, const Ids *post, bool mark) {
-  for (std::int64_t b = 0; b < batch_; ++b)
-    for_ids_in(own, post[b], [&](std::int32_t j) {
-      const std::int32_t k = wake(s, own, j);
-      if (!mark)
-        return;
-      Slab &slab = s.slabs[k];
-      std::int32_t *spiking = s.spiking.data() + k * batch_;
-      if (slab.n_spiking == 0)
-        s.spiking_slabs.push_back(k);
-      if (slab.n_spiking == 0 || spiking[slab.n_spiking - 1] != b)
-        spiking[slab.n_spiking++] = static_cast<std::int32_t>(b);
-    });
-}
-
-void Dense::learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) {
-  State &s = states_[thread];
-  const Range own = target_.range(thread);
-  if (own.empty())
-    return;
-  if (plain_)
-    return learn_plain(s, own);
-  if (!event_)
-    return;
-  learn_event_driven(s, own, t, pre, post);
-  // untouched weights that normalising left outside of the bounds
-  clip(s);
-}
-
-void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *pre,
-                               const Ids *post) {
-  note_spikes(s, own, post, !lag_);
-  if (lag_) {
-    pre = s.lag[0].data();
-    note_spikes(s, own, s.lag[1].data(), true);
-  }
-  if (s.slabs.empty())
-    return;
-  const Ids *lists = s.in_place ? pre : s.numbered.data() + (t + 1) * batch_;
-  const std::int32_t n_marked = static_cast<std::int32_t>(s.row_id.size());
-  LearnStep step{};
-  step.batch = static_cast<std::int32_t>(batch_);
-  step.n_pre = n_pre_;
-  step.n_post = n_post_;
-  step.rows = batch_ == 1 ? lists[0] : merge(s, lists, s.in_place ? n_pre_ : n_marked);
-  step.row_mask = s.row_mask.data();
-  step.words = words_;
-  step.awake = s.awake_words.data();
-  if (!s.in_place) {
-    step.live = {nullptr, n_marked};
-    step.row_id = s.row_id.data();
-  } else if (known_ahead_ && pre_rests_ && !lag_) {
-    step.live = {s.row_id.data(), n_marked};
-  } else {
-    step.live = {nullptr, static_cast<std::int32_t>(n_pre_)};
-  }
-  step.pre = plan_.pre.data();
-  step.post = plan_.post.data();
-  step.post_spike = lag_ ? plan_.last_post : target_.plan().spike;
-  step.spiking = s.spiking.data();
-  step.reward = reward_.data();
-  step.param = param_.data();
-  step.w_min = *plan_.w_min.ptr;
-  step.w_max = *plan_.w_max.ptr;
-  step.bounded = bounded_;
-  step.mean = plan_.reduction == 1;
-  step.scratch = s.scratch.get();
-  const bool delivers = !s.in_place && t + 1 < s.steps;
-  step.current = delivers && batch_ == 1 ? row_ptr(s, t + 1, 0) : nullptr;
-  if (s.in_place && batch_ > 1 && known_ahead_ && !lag_)
-    learn_and_deliver(s, own, step, pre);
-  else
-    plan_.rule->learn(step, s.slabs.data(), static_cast<std::int32_t>(s.slabs.size()));
-  for (std::int64_t b = 0; b < batch_ && delivers && batch_ > 1; ++b)
-    kernels_.deliver_slabs(s.slabs.data(), static_cast<std::int32_t>(s.slabs.size()), lists[b],
-                           row_ptr(s, t + 1, b));
-  for (std::int32_t k : s.spiking_slabs)
-    s.slabs[k].n_spiking = 0;
-  s.spiking_slabs.clear();
-}
-
-void Dense::learn_and_deliver(State &s, Range own, LearnStep step, const Ids *lists) {
-  const std::int32_t *spiking = step.spiking;
-  for (std::int64_t j = own.begin; j < own.end; j += tile_width) {
-    const Range tile = {j, std::min(j + tile_width, own.end)};
-    for (std::int64_t g = tile.begin; g < tile.end; g += group_size)
-      if (const std::int32_t slot = s.slot[g - own.begin]; slot >= 0) {
-        step.spiking = spiking + slot / group_size * batch_;
-        plan_.rule->learn(step, &s.slabs[slot / group_size], 1);
-      }
-    deliver_columns(s, tile, lists);
-  }
-  s.delivered = s.outside.empty();
-}
-
-void Dense::learn_plain(State &s, Range own) {
-  if (learning_)
-    s.outside.clear();
-  PlainLearn step{};
-  step.batch = static_cast<std::int32_t>(batch_);
-  step.n_pre = n_pre_;
-  step.n_post = n_post_;
-  step.columns = own;
-  step.synapse = synapse_.data();
-  step.pre_spike = lag_ ? plan_.last_pre : source_.plan().spike;
-  step.post_spike = lag_ ? plan_.last_post : target_.plan().spike;
-  step.pre = plan_.pre.data();
-  step.post = plan_.post.data();
-  step.reward = reward_.data();
-  step.param = param_.data();
-  step.reduction = plan_.reduction;
-  step.w_min = plan_.w_min;
-  step.w_max = plan_.w_max;
-  step.learning = learning_;
-  step.bounded = plan_.has_rule && bounded_;
-  step.decay = plan_.decay;
-  step.zero = mask_;
-  step.changed = plan_.changed;
-  plan_.rule->learn_plain(step);
-}
-
-bool Dense::reads_others(bool any_post) const {
-  return plain_ || learns_own_ || (event_ && (any_post || reads_pre_));
-}
-
-void Dense::remember(State &s, int side, const Ids *lists) {
-  const std::int64_t n = side ? n_post_ : n_pre_;
-  for (std::int64_t b = 0; b < batch_; ++b) {
-    std::int32_t *ids = s.lag_ids[side].data() + b * n;
-    std::copy_n(lists[b].ptr, lists[b].n, ids);
-    s.lag[side][b] = {ids, lists[b].n};
-  }
-}
-
-void Dense::advance_own(int thread, const Ids *pre, const Ids *post) {
-  State &s = states_[thread];
-  const std::int64_t threads = static_cast<std::int64_t>(states_.size());
-  for (int side = 0; side < 2; ++side) {
-    const std::vector<float *> &variables = side ? plan_.post : plan_.pre;
-    const int n_own = side ? plan_.rule->n_post_state() : plan_.rule->n_pre_state();
-    const std::uint8_t *spike = side ? target_.plan().spike : source_.plan().spike;
-    const std::int64_t n = batch_ * (side ? n_post_ : n_pre_);
-    const Range share = {std::min(n, groups(n) * thread / threads * group_size),
-                         std::min(n, groups(n) * (thread + 1) / threads * group_size)};
-    if (n_own > 0)
-      plan_.rule->advance_own(side, variables.data() + variables.size() - n_own, spike,
-                              param_.data(), share);
-    if (lag_)
-      std::copy(spike + share.begin, spike + share.end,
-                (side ? plan_.last_post : plan_.last_pre) + share.begin);
-    if (lag_ && event_)
-      remember(s, side, side ? post : pre);
-  }
 }
 
 void Dense::sync(int thread) {

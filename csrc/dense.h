@@ -17,6 +17,8 @@ namespace fastsnn {
 
 class Dense {
 public:
+  static constexpr std::int64_t tile_width = 64;
+
   Dense(const ProjectionPlan &plan, const Plan &network, const Population &source,
         const Population &target, int threads);
 
@@ -54,12 +56,16 @@ private:
     bool delivered = false;                // the next step's currents are there
     std::int64_t steps = 0, expected_awake = 0;
     std::vector<Slab> slabs;
+    std::vector<Slab *> slab_ptrs;
     std::vector<std::int32_t> slot;        // per own column: slab * 16 + lane, or -1
     std::vector<std::uint8_t> awake;       // per own column
     std::int64_t n_awake = 0;
-    Buffer<float> panel, tile, scratch;
-    std::vector<std::int32_t> spiking;     // [slab, B]
-    std::vector<std::int32_t> spiking_slabs;
+    Buffer<float> panel, tile;
+    // this step's postsynaptic spikes
+    std::vector<SpikingColumn> columns;
+    std::vector<std::int32_t> column_of;   // per own column: its place in `columns`, or -1
+    Buffer<std::int32_t> spiking;          // [column, B]
+    Buffer<float> after, terms, variables; // see LearnStep; after: [column, rows]
     // rows that matter in this block
     std::vector<std::int32_t> row_id, number;
     std::vector<std::uint8_t> marked;
@@ -83,10 +89,13 @@ private:
   void precompute(State &, Range own);
   void wake_at_start(State &, Range own);
   std::int32_t wake(State &, Range own, std::int64_t j);
-  void note_spikes(State &, Range own, const Ids *post, bool mark);
+  void wake_spiking(State &, Range own, const Ids *post);
+  void note_columns(State &, Range own, const Ids *post);
+  LearnStep prepare(State &, const Ids *lists);
+  void put_back(State &, Range columns, const LearnStep &);
   Ids merge(State &, const Ids *lists, std::int64_t n_rows);
   void learn_event_driven(State &, Range own, std::int64_t t, const Ids *pre, const Ids *post);
-  void learn_and_deliver(State &, Range own, LearnStep, const Ids *lists);
+  void learn_tiles(State &, Range own, const LearnStep &, const Ids *lists);
   void learn_plain(State &, Range own);
   void deliver_columns(State &, Range columns, const Ids *lists);
   void clip(State &);

@@ -32,6 +32,12 @@ struct Ids {
   std::int32_t n = 0;
 };
 
+template <class F> void for_ids_in(Range range, Ids ids, F f) {
+  for (std::int32_t k = 0; k < ids.n; ++k)
+    if (ids.ptr[k] >= range.begin && ids.ptr[k] < range.end)
+      f(ids.ptr[k]);
+}
+
 // One summand of i_syn of a batch element: row[j] or where(gate[j], on[j], off), plus bias[j].
 struct Current {
   const float *row = nullptr;
@@ -100,36 +106,45 @@ struct Slab {
   std::int64_t stride;
   std::int32_t ids[group_size];
   std::int32_t count;
-  std::int32_t n_spiking; // batch elements with a postsynaptic spike in this slab, this step
+  std::uint16_t spiking; // lanes that are learnt as columns in this step
   std::uint16_t changed;
   bool packed;
 };
 
-// event-driven learning of one step
+// a column with a postsynaptic spike, in the batch elements batch[0..n), ascending
+struct SpikingColumn {
+  std::int32_t slab, lane, id, n;
+  const std::int32_t *batch;
+};
+
+// Event-driven learning of one step.  A postsynaptic spike changes one column, a presynaptic one a
+// row of every slab; where they meet the column has both, and its rows are put back after the rows.
 struct LearnStep {
   std::int32_t batch;
   std::int64_t n_pre, n_post;
-  // rows of a slab with a presynaptic spike, ascending; of row i, bit b of
-  // row_mask[i * words ...] says whether it spiked in batch element b (null for a batch of one)
+  // rows of a slab with a presynaptic spike, ascending, and those of each batch element;
+  // of row i, bit b of row_mask[i * words ...] says whether it spiked in batch element b (null for
+  // a batch of one)
   Ids rows;
+  const Ids *lists;
   const std::uint64_t *row_mask;
   std::int32_t words;
-  // rows that a postsynaptic spike may change, ptr null: all of 0..n; neuron of a slab's row, null:
-  // the same number
+  // rows that a postsynaptic spike may change (ptr null: 0 .. n - 1), where a row stands among them
+  // (null: at its number), and the neuron of a row (null: its number)
   Ids live;
-  const std::int32_t *row_id;
+  const std::int32_t *position, *row_id;
   const float *const *pre; // variables besides the spike, [B, n_pre]
   const float *const *post;
-  const std::uint8_t *post_spike;     // [B, n_post]
-  const std::int32_t *spiking;        // [slab, B]: the batch elements of Slab::n_spiking, ascending
-  const float *reward;                // [B]
+  const float *reward; // [B]
   const float *param;
   float w_min, w_max;
   bool bounded, mean;
-  float *current;  // batch of one, packed slabs: row of the next step to overwrite, or null
-  float *scratch;  // [B, n_post_variables, 16]
+  float *current;       // batch of one, packed slabs: row of the next step to overwrite, or null
+  float *terms;         // [n_term, padded live.n], zero before and after
+  float *variables;     // [B, n_post_variables, 16 * most_slabs], scratch
   std::uint64_t *awake; // [words], scratch
 };
+inline constexpr int most_slabs = 4;
 
 // learning where every synapse changes every step
 struct PlainLearn {
@@ -154,6 +169,7 @@ class RuleKernel {
 public:
   virtual ~RuleKernel() = default;
   virtual const char *name() const = 0;
+  virtual int n_term() const = 0;
   virtual int n_synapse() const = 0;
   virtual int n_pre() const = 0; // the spike included
   virtual int n_post() const = 0;
@@ -163,11 +179,17 @@ public:
   virtual int reward() const = 0; // index among the params, or -1
   virtual int lag() const = 0;
   virtual bool event_driven() const = 0;
-  // whether a term that a presynaptic spike drives reads more of the presynaptic side
+  // whether a term that a presynaptic spike drives reads other variables of the presynaptic side
   virtual bool pre_driven_reads_pre() const = 0;
+  // whether a term that one side's spike drives reads the other side's spike
+  virtual bool mixes_spikes() const = 0;
   // whether own postsynaptic (presynaptic) variables stay zero without a spike
   virtual bool own_rests(bool post) const = 0;
-  virtual void learn(const LearnStep &, Slab *slabs, std::int32_t n_slabs) const = 0;
+  // all rows of one column; after[r] = its weight in row rows.ptr[r]
+  virtual void learn_column(const LearnStep &, Slab &, const SpikingColumn &,
+                            float *after) const = 0;
+  // the rows of presynaptic spikes; all slabs packed, or all in place
+  virtual void learn_rows(const LearnStep &, Slab *const *slabs, std::int32_t n_slabs) const = 0;
   virtual void learn_plain(const PlainLearn &) const = 0;
   // own variables of a range [begin, end) of a flat [B * n] side
   virtual void advance_own(bool post, float *const *own, const std::uint8_t *spike,

@@ -12,11 +12,6 @@ namespace {
 // purposes of a population's random numbers, see docs/design.md
 constexpr std::uint32_t model_stream = 1, one_spike_stream = 2;
 
-template <class F> void for_ids_in(Range range, Ids ids, F f) {
-  for (std::int32_t k = 0; k < ids.n; ++k)
-    if (ids.ptr[k] >= range.begin && ids.ptr[k] < range.end)
-      f(ids.ptr[k]);
-}
 float at(Column c, std::int64_t j) { return c.ptr[c.len == 1 ? 0 : j]; }
 } // namespace
 

@@ -19,9 +19,9 @@ inline vf load_column(Column c, std::int64_t j, int count) {
   return c.len == 1 ? vf(*c.ptr) : load_n(c.ptr + j, count);
 }
 
-template <class Model> class PopulationSkeleton final : public PopulationKernel {
-  static constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
+constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
 
+template <class Model> class PopulationSkeleton final : public PopulationKernel {
   // what a model may ask for besides its variables
   struct Context {
     const PopulationData &d;
