@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -103,7 +103,7 @@ class DiehlCook:
     """
 
     max_rate = 63.75
-    constants: ClassVar[dict[str, float]] = {
+    constants: ClassVar[dict[str, Any]] = {
         "exc": 22.5,
         "inh": 120.0,
         "theta_plus": 0.05,

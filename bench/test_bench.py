@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from fastsnn import backends
 from fastsnn.bench.cases import CASES, Case, Setting
@@ -38,7 +39,7 @@ def _reference(name: str, setting: Setting) -> float:
 
 
 @pytest.mark.parametrize(("case", "setting"), _settings())
-def test_speed(case: Case, setting: Setting, benchmark: Callable, rows: list[Row]) -> None:
+def test_speed(case: Case, setting: Setting, benchmark: BenchmarkFixture, rows: list[Row]) -> None:
     def timer(run: Callable[[], None]) -> list[float]:
         benchmark.pedantic(run, rounds=5, warmup_rounds=1)
         return benchmark.stats.stats.data
