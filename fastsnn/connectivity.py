@@ -13,8 +13,13 @@ from fastsnn.errors import ShapeError
 from fastsnn.random import network_uniform
 
 
+def all_finite(w: Tensor) -> bool:
+    """Whether a tensor holds neither NaN nor infinity; makes no copy of it."""
+    return not w.numel() or bool(torch.isfinite(torch.stack(torch.aminmax(w))).all())
+
+
 def _finite(what: str, w: Tensor) -> Tensor:
-    if not bool(torch.isfinite(w).all()):
+    if not all_finite(w):
         raise ShapeError(f"{what}: the weight holds NaN or infinity, expected finite numbers.")
     return w.contiguous()
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from fastsnn.connectivity import Connectivity
+from fastsnn.connectivity import Connectivity, all_finite
 from fastsnn.errors import ModelError, ShapeError
 from fastsnn.models.declare import Rule
 from fastsnn.population import Population
@@ -41,7 +41,7 @@ class Projection:
         index: int,
     ) -> None:
         self.name, self.source, self.target = name, source, target
-        self.connectivity, self.kind = connectivity, connectivity.kind
+        self.wiring, self.kind = type(connectivity), connectivity.kind
         self.rule, self.norm, self.weight_decay, self.reduction = (
             rule,
             norm,
@@ -109,14 +109,10 @@ class Projection:
         """After the user wrote to w: check it, clip it, and call every column changed."""
         if self._w._version == self._version:
             return
-        if not bool(torch.isfinite(self._w).all()):
+        if not all_finite(self._w):
             raise ShapeError(f"{self}: the weight holds NaN or infinity, expected finite numbers.")
         if self.bounded:
-            self._w.copy_(
-                torch.minimum(
-                    torch.maximum(self._w, self._grid(self.w_min)), self._grid(self.w_max)
-                )
-            )
+            self._w.clamp_(self._grid(self.w_min), self._grid(self.w_max))
         if "changed" in self.state:
             self.state["changed"].fill_(True)
         self.remember()
@@ -154,7 +150,7 @@ class Projection:
 
     def __repr__(self) -> str:
         rule = f", rule={self.rule!r}" if self.rule else ""
-        wiring = f"{type(self.connectivity).__name__}{list(self._w.shape)}"
+        wiring = f"{self.wiring.__name__}{list(self._w.shape)}"
         return f"Projection('{self.name}', {wiring}{rule})"
 
     def _sizes(self) -> tuple[int, int, int]:
@@ -191,12 +187,9 @@ class Projection:
             )
         if self.norm is not None and not (math.isfinite(self.norm) and self.norm > 0):
             raise ModelError(f"{self}: norm={self.norm!r}, expected a positive number or None.")
-        if not self.connectivity.learns and (
-            self.rule or self.weight_decay or self.norm is not None
-        ):
+        if not self.wiring.learns and (self.rule or self.weight_decay or self.norm is not None):
             raise ModelError(
-                f"{self}: {type(self.connectivity).__name__} is static; "
-                f"rule, weight_decay and norm need Dense."
+                f"{self}: {self.wiring.__name__} is static; rule, weight_decay and norm need Dense."
             )
 
     def _check_rule(self) -> None:

@@ -7,6 +7,7 @@ Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1,
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_BLOCK = 1 << 16
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
@@ -59,9 +61,11 @@ def network_uniform(
     seed: int, shape: tuple[int, ...], stream_index: int = 0, step: int = 0
 ) -> Tensor:
     """Uniform numbers in [0, 1) of the network's own stream, e.g. for initial weights."""
-    count = 1
-    for size in shape:
-        count *= size
-    index = torch.arange((count + 3) // 4, dtype=torch.int64)
-    words = torch.stack(philox(seed, stream_index, step, index), dim=1).reshape(-1)[:count]
-    return uniform(words).reshape(shape)
+    count = math.prod(shape)
+    out = torch.empty(-(-count // 4), 4)
+    # block by block: the words take ten times the memory of the result
+    for first in range(0, len(out), _BLOCK):
+        index = torch.arange(first, min(first + _BLOCK, len(out)), dtype=torch.int64)
+        words = torch.stack(philox(seed, stream_index, step, index), dim=1)
+        out[first : first + len(index)] = uniform(words)
+    return out.reshape(-1)[:count].reshape(shape)

@@ -90,7 +90,7 @@ def bind_masks(net: Network, masks: Mapping[str, Any] | None) -> dict[int, Tenso
     """Check masks: [n_pre, n_post] per dense projection."""
     out = {}
     for name, value in (masks or {}).items():
-        if name not in net.projections or not net.projections[name].connectivity.learns:
+        if name not in net.projections or not net.projections[name].wiring.learns:
             raise FastsnnError(f"masks: there is no dense projection '{name}'.")
         shape = tuple(net.projections[name].w.shape)
         mask = torch.as_tensor(value, device=net.device).to(torch.bool)

@@ -115,7 +115,7 @@ def save(net: Network, path: str | Path) -> None:
                 "name": c.name,
                 "source": c.source.name,
                 "target": c.target.name,
-                "connectivity": type(c.connectivity).__name__,
+                "connectivity": c.wiring.__name__,
                 "rule": model(c.name, c.rule) if c.rule else None,
                 "w_min": keep(f"{c.name}.w_min", c.w_min),
                 "w_max": keep(f"{c.name}.w_max", c.w_max),

@@ -36,7 +36,7 @@ def describe(net: Network, width: int = 120) -> str:
         bounds = f"{number(c.w_min)} .. {number(c.w_max)}" if c.bounded else "-"
         wires.add_row(
             c.name,
-            type(c.connectivity).__name__,
+            c.wiring.__name__,
             "x".join(map(str, c.w.shape)),
             bounds,
             f"{type(c.rule).__name__}({parameters(c.rule)})" if c.rule else "static",

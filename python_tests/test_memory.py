@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network takes of memory, measured in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import torch
+from fastsnn import Poisson
+from fastsnn.mnist.network import diehl_and_cook
+
+def high_water():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) * 1024
+
+def show(n, backend):
+    rates = 63.75 * (torch.rand(3, 1, 784) < 0.2)
+    diehl_and_cook(n, backend=backend).present({"X": Poisson(rates)}, time=350.0, count=["Ae"])
+
+show(100, "cpu")
+before = high_water()
+show(6400, "cpu")
+print((high_water() - before) / (784 * 6400 * 4))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_network_of_6400_neurons_takes_less_than_four_times_its_weights(backend):
+    if backend != "cpu":
+        pytest.skip("the reference is not meant to be small")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 4.0
