@@ -126,24 +126,42 @@ void deliver_slabs(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out
 }
 
 void pack(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns) {
-  for (std::int32_t r = 0; r < rows.n; ++r)
+  for (std::int32_t r = 0; r < rows.n; ++r) {
+    const float *row = w + rows.ptr[r] * stride;
+    float *out = packed + r * std::int64_t(4 * lanes);
+    if (columns == 4 * lanes) {
+      for (int v = 0; v < 4; ++v) {
+        store(out + v * lanes, load(row + v * lanes));
+        // the next tile arrives while this one is summed
+        __builtin_prefetch(row + (4 + v) * lanes, 0, 2);
+      }
+      continue;
+    }
     for (std::int64_t j = 0; j < columns; j += lanes)
-      store(packed + r * std::int64_t(4 * lanes) + j,
-            load_n(w + rows.ptr[r] * stride + j,
-                   static_cast<int>(columns - j < lanes ? columns - j : lanes)));
+      store(out + j, load_n(row + j, static_cast<int>(columns - j < lanes ? columns - j : lanes)));
+  }
+}
+
+// f(first element, how many) of every group of a range
+template <class F> void for_groups(Range range, F f) {
+  std::int64_t j = range.begin;
+  for (; j + lanes <= range.end; j += lanes)
+    f(j, lanes);
+  if (j < range.end)
+    f(j, static_cast<int>(range.end - j));
 }
 
 void decay(float *x, Column column, Range range) {
-  for (std::int64_t j = range.begin; j < range.end; j += lanes) {
-    const int count = static_cast<int>(range.end - j < lanes ? range.end - j : lanes);
+  for_groups(range, [&](std::int64_t j, int count) {
     store_n(x + j, load_n(x + j, count) * load_column(column, j, count), count);
-  }
+  });
 }
 
 bool any_nonzero(const float *x, std::int64_t n) {
   vm found = none();
-  for (std::int64_t j = 0; j < n; j += lanes)
-    found = found | (load_n(x + j, static_cast<int>(n - j < lanes ? n - j : lanes)) != vf(0.0f));
+  for_groups({0, n}, [&](std::int64_t j, int count) {
+    found = found | (load_n(x + j, count) != vf(0.0f));
+  });
   return any(found);
 }
 
