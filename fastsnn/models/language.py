@@ -96,8 +96,11 @@ def log(x: Any) -> Any:
 
 
 def sqrt(x: Any) -> Any:
-    """Square root."""
-    return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
+    """Square root, correctly rounded."""
+    if isinstance(x, Tensor):
+        # torch's own is an ulp off for many float32 values on a CPU
+        return x.to(torch.float64).sqrt().to(x.dtype)
+    return math.sqrt(x)
 
 
 def floor(x: Any) -> Any:
