@@ -19,15 +19,20 @@ _OPERATORS = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
     ast.USub: "-",
 }  # fmt: skip
+# keywords of C++ that are no keywords of Python, and the names that the printed text itself uses
 _RESERVED = {
-    "auto", "bool", "case", "char", "const", "default", "delete", "do", "double", "enum",
-    "explicit",
-    "float", "goto", "inline", "int", "long", "new", "operator", "private", "public", "register",
-    "short", "signed", "sizeof", "state", "static", "struct", "switch", "template", "this",
-    "typename",
-    "union", "unsigned", "using", "virtual", "void", "volatile", "shared", "param", "context",
+    "alignas", "alignof", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "case", "catch",
+    "char", "char8_t", "char16_t", "char32_t", "co_await", "co_return", "co_yield", "compl",
+    "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "decltype",
+    "default", "delete", "do", "double", "dynamic_cast", "enum", "explicit", "export", "extern",
+    "false", "float", "friend", "goto", "inline", "int", "long", "mutable", "namespace", "new",
+    "noexcept", "not_eq", "nullptr", "operator", "or_eq", "private", "protected", "public",
+    "register", "reinterpret_cast", "requires", "short", "signed", "sizeof", "static",
+    "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
+    "throw", "true", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual",
+    "void", "volatile", "wchar_t", "xor", "xor_eq", "K", "T", "Context", "context", "lit",
+    "n_sent", "n_spikes", "own", "param", "post_side", "pre_side", "shared", "state", "synapse",
     "term",
-    "synapse", "own", "T", "Context",
 }  # fmt: skip
 
 Lines = list[str]
