@@ -7,7 +7,7 @@ of them need no copy in float.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -74,6 +74,18 @@ def proportion_weighting(
     return _vote(counts, assignments, _one_hot(assignments, n_labels) * proportions, n_labels)
 
 
+def weighted_evidence(counts: Tensor, proportions: Tensor) -> Tensor:
+    """Predict the class for which the spikes of all neurons together speak most.
+
+    score[c] = sum_j sqrt(counts[j]) * log(proportions[j, c] + 0.02)
+
+    The root is for neurons whose spikes come in bursts; a sum of counts would be the likelihood
+    of independent spikes. 0.02 keeps a class that a neuron never answered from being impossible.
+    """
+    evidence = torch.log(proportions + 0.02)
+    return _best(counts, evidence, torch.sqrt)
+
+
 def accuracy(predictions: Tensor, labels: Tensor) -> float:
     """Return the fraction of predictions that are right, 0..1."""
     return (predictions == torch.as_tensor(labels)).double().mean().item()
@@ -87,15 +99,21 @@ def confusion_matrix(labels: Tensor, predictions: Tensor, n_labels: int) -> Tens
 
 def _vote(counts: Tensor, assignments: Tensor, votes: Tensor, n_labels: int) -> Tensor:
     """Return the class with the largest mean of votes [n, n_labels] over its own neurons."""
+    n_voters = _one_hot(assignments, n_labels).sum(0)
+    return _best(counts, votes / n_voters.clamp(min=1))
+
+
+def _best(
+    counts: Tensor, votes: Tensor, weight: Callable[[Tensor], Tensor] = lambda spikes: spikes
+) -> Tensor:
+    """Return, for each sample, the class with the largest sum of weight(counts) * votes."""
     counts = torch.as_tensor(counts)
     if counts.ndim != 2 or counts.shape[1] != len(votes):
         raise ValueError(
             f"counts are {tuple(counts.shape)}, expected [n_samples, {len(votes)}]: "
             f"one column for each neuron that has a label"
         )
-    n_voters = _one_hot(assignments, n_labels).sum(0)
-    votes = votes / n_voters.clamp(min=1)
-    scores = [(chunk @ votes).argmax(1) for _, chunk in _chunks(counts)]
+    scores = [(weight(chunk) @ votes).argmax(1) for _, chunk in _chunks(counts)]
     return torch.cat(scores) if scores else torch.zeros(0, dtype=torch.int64)
 
 

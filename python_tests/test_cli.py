@@ -51,8 +51,9 @@ def test_mnist_trains_tests_and_reports(fastsnn_command, tmp_path):
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("test accuracy: ")
-    assert "(proportion weighting)" in lines[0]
-    assert "(all activity)" in lines[1]
+    assert "(weighted evidence)" in lines[0]
+    assert "(proportion weighting)" in lines[1]
+    assert "(all activity)" in lines[2]
     assert any("images/s" in line for line in lines)
     assert lines[-1] == "report: report/index.html"
     assert (tmp_path / "report" / "receptive-fields.png").stat().st_size > 1000
@@ -196,6 +197,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_plain_lines():
     with progress.passing("train", 100, 40, file) as bar:
         bar.update(70, accuracy=0.815)
         bar.beyond(70)(30)
+        bar.update(100)
     first, last = file.getvalue().splitlines()
     assert first.startswith("train  70/100 images  ")
     assert "accuracy 81.5%" in first
@@ -229,4 +231,4 @@ def test_result_is_json(fastsnn_command, tmp_path):
     fastsnn_command("mnist", *TINY, "--report", "here")
     numbers = json.loads((tmp_path / "here" / "result.json").read_text())
     assert numbers["settings"]["n_neurons"] == 15
-    assert numbers["images_seen"] == 12
+    assert numbers["images_seen"] == 24

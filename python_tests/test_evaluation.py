@@ -94,6 +94,16 @@ def test_case_by_hand():
     assert evaluation.proportion_weighting(seen, assignments, proportions, 2).tolist() == [0, 1]
 
 
+def test_weighted_evidence_is_its_formula():
+    counts, labels = random_case(3, 50, 14, 4)
+    _, proportions, _ = evaluation.assign_labels(counts, labels, 4)
+    want = [
+        max(range(4), key=lambda c: float((row.sqrt() * (proportions[:, c] + 0.02).log()).sum()))
+        for row in counts.double()
+    ]
+    assert evaluation.weighted_evidence(counts, proportions).tolist() == want
+
+
 def test_silent_sample_goes_to_the_first_class():
     assignments = torch.tensor([2, 1, 0])
     assert evaluation.all_activity(torch.zeros(1, 3, dtype=torch.int32), assignments, 3) == 0

@@ -22,8 +22,9 @@ from fastsnn.datasets import load_mnist
 from fastsnn.files import replacing
 from fastsnn.mnist import Settings, SettingsError, checkpoint, run
 from fastsnn.mnist.checkpoint import CheckpointError
-from fastsnn.mnist.presentation import build, epoch_order, present, rates
-from fastsnn.mnist.training import LabelRates, Trainer
+from fastsnn.mnist.presentation import build, epoch_order, present, rates, set_learning_rate
+from fastsnn.mnist.readout import LabelRates
+from fastsnn.mnist.training import Trainer
 
 SMALL = Settings(
     n_neurons=15,
@@ -67,7 +68,7 @@ def assert_same_run(one, other):
         ({"dt": 0.0}, "--dt is 0.0, expected a number above 0"),
         ({"norm": float("nan")}, "--norm is nan, expected a number above 0"),
         ({"seed": -1}, "--seed is -1, expected a whole number of at least 0"),
-        ({"readout": "x"}, "--readout is 'x', expected one of proportion, all"),
+        ({"readout": "x"}, "--readout is 'x', expected one of evidence, proportion, all"),
         ({"retry": 1}, "--retry is 1, expected true or false"),
         ({"time": 0.5}, "--time is 0.5 ms, expected at least --dt = 1"),
         ({"intensity": 600.0, "dt": 2.0}, "--intensity is 600 Hz, expected at most 500"),
@@ -83,7 +84,7 @@ def test_settings_that_do_not_decide_the_training_may_differ():
     changed = replace(SMALL, n_test=5, readout="all", threads=2, backend="torch", n_label=3)
     assert SMALL.differences(changed) == []
     assert SMALL.differences(replace(SMALL, seed=3, nu_post=0.5)) == [
-        "--nu-post is 0.5, expected 0.01",
+        "--nu-post is 0.5, expected 0.04",
         "--seed is 3, expected 0",
     ]
 
@@ -108,7 +109,7 @@ def test_rate_of_a_pixel_is_the_intensity_times_its_grey_value_to_the_gamma():
 
 def test_full_batches_hold_all_images_and_no_more():
     images, done = load_mnist(train=False)[:7], []
-    net = build(replace(SMALL, batch_size=3), 784)
+    net = build(replace(SMALL, batch_size=3), 784, 20)
     counts = present(net, images, SMALL, done.append)
     assert counts.shape == (7, 15)
     assert counts.sum() > 0
@@ -121,7 +122,7 @@ def test_full_batches_hold_all_images_and_no_more():
 def test_weights_learn_and_stay_normalised(backend):
     trainer = trained(replace(SMALL, backend=backend), load_mnist()[:20])
     w = trainer.net.projections["X->Ae"].w
-    assert not torch.equal(w, build(SMALL, 784).projections["X->Ae"].w)
+    assert not torch.equal(w, build(SMALL, 784, 20).projections["X->Ae"].w)
     assert torch.allclose(w.sum(0), torch.full((15,), 78.4), rtol=1e-5)
     assert [seen for seen, _ in trainer.history] == [14, 20, 27, 34, 40]
 
@@ -143,6 +144,34 @@ def test_chunks_do_not_change_what_is_learnt():
     one = trained(SMALL, images).net.projections["X->Ae"].w
     other = trained(replace(SMALL, update_interval=20), images).net.projections["X->Ae"].w
     assert torch.equal(one, other)
+
+
+def test_learning_rate_falls_evenly_to_its_end():
+    images = load_mnist()[:1000]
+    trainer = Trainer(replace(SMALL, n_epochs=1, update_interval=1000), images)
+    rule = trainer.net.projections["X->Ae"]
+    rates_seen = []
+    for progress in (0.0, 0.25, 0.5, 0.75, 1.0):
+        set_learning_rate(trainer.net, SMALL, progress)
+        rates_seen.append((rule.rule.values["nu_pre"], rule.rule.values["nu_post"]))
+    left = np.array([1.0, 0.8125, 0.625, 0.4375, 0.25])
+    assert np.allclose(rates_seen, np.outer(left, [1e-4, 4e-2]))
+
+
+def test_lower_learning_rate_learns_less():
+    images = load_mnist()[:20]
+    start = build(SMALL, 784, 20).projections["X->Ae"].w
+    change = {}
+    for nu_post in (0.0, 0.01, 0.04):
+        settings = replace(SMALL, nu_post=nu_post, nu_pre=0.0, norm=78.4)
+        change[nu_post] = (trained(settings, images).net.projections["X->Ae"].w - start).abs().sum()
+    assert change[0.01] < change[0.04]
+
+
+def test_default_rise_of_thresholds_suits_neurons_and_images():
+    assert Settings(n_neurons=400).theta_step(60_000) == pytest.approx(0.025)
+    assert Settings(n_neurons=400).theta_step(10) == 0.5
+    assert Settings(theta_plus=0.1).theta_step(10) == 0.1
 
 
 def test_faded_rates_are_those_of_the_latest_images():
@@ -207,7 +236,7 @@ def test_other_safetensors_file_is_refused(tmp_path):
 def test_resume_refuses_other_settings_and_other_images(tmp_path):
     path = tmp_path / "c"
     run(SMALL, checkpoint=path)
-    with pytest.raises(SettingsError, match=r"--inh is 9\.0, expected 120\.0"):
+    with pytest.raises(SettingsError, match=r"--inh is 9\.0, expected 250\.0"):
         run(replace(SMALL, inh=9.0), checkpoint=path, resume=True)
     tensors, info = checkpoint.read(path)
     checkpoint.write(path, tensors, {**info, "images": 1})
@@ -332,4 +361,4 @@ def test_report_is_one_html_file_with_all_pictures(tmp_path):
 @pytest.mark.skipif(BACKEND == "torch", reason="minutes without the native engine")
 def test_hundred_neurons_learn_the_embedded_digits():
     result = run(Settings(n_neurons=100, n_label=2000))
-    assert result.verdict.accuracy["proportion"] > 0.75
+    assert min(result.verdict.accuracy.values()) > 0.8

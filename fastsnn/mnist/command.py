@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from fastsnn.datasets import download_mnist
 from fastsnn.mnist.checkpoint import read
 from fastsnn.mnist.job import Interrupted, Result, run, settings_of
-from fastsnn.mnist.judging import READOUTS
+from fastsnn.mnist.readout import READOUTS
 from fastsnn.mnist.settings import Settings, option_name, value_type
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -12,10 +12,10 @@ from fastsnn import Network, evaluation
 from fastsnn.datasets import Images
 from fastsnn.mnist.presentation import present
 from fastsnn.mnist.progress import passing
+from fastsnn.mnist.readout import N_CLASSES, READOUTS, LabelRates, predict
 from fastsnn.mnist.settings import Settings
-from fastsnn.mnist.training import N_CLASSES, LabelRates, Trainer, predict
+from fastsnn.mnist.training import Trainer
 
-READOUTS = {"proportion": "proportion weighting", "all": "all activity"}
 # without learning, images do not wait for each other
 _BATCH = 32
 _CHUNK = 40 * _BATCH

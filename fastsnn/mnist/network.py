@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fastsnn
 from fastsnn import Network
-from fastsnn.models import LIF, DiehlAndCook, Input, PostPre
+from fastsnn.models import LIF, CompetitiveLIF, DiehlAndCook, Input, PostPre
 from fastsnn.random import network_uniform
 
 
@@ -15,6 +15,7 @@ def diehl_and_cook(
     n_input: int = 784,
     exc: float = 22.5,
     inh: float = 120.0,
+    adapt: str = "all",
     theta_plus: float = 0.05,
     tau_theta: float = 1e7,
     nu_pre: float = 1e-4,
@@ -34,6 +35,8 @@ def diehl_and_cook(
     threshold keeps any neuron from always being first.
 
     exc, inh: weights Ae -> Ai and Ai -> Ae, mV; inh is taken as negative.
+    adapt:    which of the neurons that reach their threshold in one step raise it: "all", or
+              the "winner", whose spike is sent.
 
     Source: Diehl, Cook 2015, doi:10.3389/fncom.2015.00099, with current-based synapses as in
     BindsNET's DiehlAndCook2015.
@@ -42,7 +45,7 @@ def diehl_and_cook(
         dt=dt, batch_size=batch_size, seed=seed, device=device, backend=backend, threads=threads
     )
     net.population("X", Input(), n=n_input, traces=True)
-    excitatory = DiehlAndCook(
+    excitatory = (CompetitiveLIF if adapt == "winner" else DiehlAndCook)(
         v_rest=-65.0,
         v_reset=-60.0,
         v_thresh=-52.0,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,21 +14,23 @@ from fastsnn import Network, Poisson, Retry
 from fastsnn.datasets import Images
 from fastsnn.mnist.network import diehl_and_cook
 from fastsnn.mnist.settings import Settings
+from fastsnn.models import PostPre
 from fastsnn.random import network_uniform
 
 # streams 0 to 3 of the random numbers are the network's own; initial weights take 0
 _SHUFFLE_STREAM = 1
 
 
-def build(settings: Settings, n_input: int) -> Network:
-    """Build the network that the settings describe."""
+def build(settings: Settings, n_input: int, n_images: int) -> Network:
+    """Build the network that the settings describe for so many training images."""
     return diehl_and_cook(
         settings.n_neurons,
         n_input=n_input,
         exc=settings.exc,
         inh=settings.inh,
-        theta_plus=settings.theta_step,
-        tau_theta=settings.tau_theta,
+        adapt=settings.adapt,
+        theta_plus=settings.theta_step(n_images),
+        tau_theta=math.inf if settings.tau_theta is None else settings.tau_theta,
         nu_pre=settings.nu_pre,
         nu_post=settings.nu_post,
         norm=settings.norm,
@@ -37,6 +40,16 @@ def build(settings: Settings, n_input: int) -> Network:
         backend=settings.backend,
         threads=settings.threads,
     )
+
+
+def set_learning_rate(net: Network, settings: Settings, progress: float) -> None:
+    """Set the rates of learning for a point of the training, 0..1."""
+    left = 1.0 - progress * (1.0 - settings.nu_end)
+    rule = PostPre(nu_pre=left * settings.nu_pre, nu_post=left * settings.nu_post)
+    if net.projections["X->Ae"].rule.values != rule.values:
+        net.projections["X->Ae"].rule = rule
+        # the plan is made anew, with the new rule in it
+        net.set_batch_size(net.batch_size)
 
 
 def rates(images: np.ndarray, settings: Settings) -> Tensor:

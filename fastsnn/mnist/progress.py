@@ -37,7 +37,7 @@ class Pass:
         """Return a function that is told how many images are done beyond the first `start`."""
         return lambda done: self.update(start + done)
 
-    def show(self) -> None:
+    def show(self, last: bool = False) -> None:
         """Bring what the user sees up to date."""
 
     @property
@@ -69,8 +69,8 @@ class _Lines(Pass):
         super().__init__(title, total, done)
         self._file, self._last = file, -_SECONDS_A_LINE
 
-    def show(self) -> None:
-        if self.done >= self.total or self.seconds - self._last >= _SECONDS_A_LINE:
+    def show(self, last: bool = False) -> None:
+        if last or (self.done < self.total and self.seconds - self._last >= _SECONDS_A_LINE):
             self._last = self.seconds
             print(f"{self.title}  " + "  ".join(filter(None, self.facts())), file=self._file)
 
@@ -83,7 +83,7 @@ class _Bar(Pass):
         self._bar = bar
         self._task = bar.add_task(title, total=total, completed=done, facts="")
 
-    def show(self) -> None:
+    def show(self, last: bool = False) -> None:
         facts = "  ".join(filter(None, self.facts()))
         self._bar.update(self._task, completed=self.done, facts=facts)
 
@@ -93,7 +93,9 @@ def passing(title: str, total: int, done: int = 0, file: TextIO | None = None) -
     """Show a pass over `total` images, of which `done` are done already."""
     file = file or sys.stderr
     if not file.isatty():
-        yield _Lines(title, total, done, file)
+        lines = _Lines(title, total, done, file)
+        yield lines
+        lines.show(last=True)
         return
     columns = (TextColumn("{task.description:<6}"), BarColumn(), TextColumn("{task.fields[facts]}"))
     with Progress(*columns, console=Console(file=file)) as bar:

@@ -18,9 +18,8 @@ import fastsnn
 from fastsnn.files import replacing
 from fastsnn.mnist import figures
 from fastsnn.mnist.job import Result
-from fastsnn.mnist.judging import READOUTS
+from fastsnn.mnist.readout import READOUTS, predict
 from fastsnn.mnist.recording import record
-from fastsnn.mnist.training import predict
 
 _CAPTIONS = {
     "receptive-fields": "The weights from the 784 pixels to each neuron, drawn as an image. "
@@ -126,7 +125,7 @@ def summary(result: Result) -> dict[str, Any]:
         "n_train": len(trainer.images),
         "n_test": len(result.test),
         "settings": trainer.settings.as_dict(),
-        "theta_plus": trainer.settings.theta_step,
+        "theta_plus": trainer.settings.theta_step(len(trainer.images)),
         "backend": trainer.net.backend,
         "versions": {
             "fastsnn": fastsnn.__version__,

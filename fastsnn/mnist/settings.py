@@ -13,6 +13,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from fastsnn.errors import FastsnnError
+from fastsnn.mnist.readout import READOUTS
 
 
 class SettingsError(FastsnnError):
@@ -44,28 +45,43 @@ class Settings:
     )
     exc: float = _setting(22.5, "network", "weight from an excitatory to its inhibitory neuron, mV")
     inh: float = _setting(
-        120.0,
+        250.0,
         "network",
         "weight from an inhibitory to all other excitatory neurons, mV, taken as negative",
         ge=0,
     )
+    adapt: str = _setting(
+        "winner",
+        "network",
+        "which neurons raise their threshold when several reach it in one step: the one whose "
+        "spike is sent, or all of them, as in BindsNET",
+        choices=("winner", "all"),
+    )
     theta_plus: float | None = _setting(
         None,
         "network",
-        "rise of the threshold by a spike, mV; default: 0.05 up to 400 neurons, "
-        "above that in proportion to their number",
+        "rise of the threshold by a spike, mV; default: 7.5 times the number of neurons over "
+        "that of images shown in training, at most 0.5",
         ge=0,
     )
-    tau_theta: float = _setting(1e7, "network", "time constant of the threshold's fall, ms", gt=0)
+    tau_theta: float | None = _setting(
+        None, "network", "time constant of the threshold's fall, ms; default: it never falls", gt=0
+    )
     norm: float = _setting(
         78.4, "network", "sum of the weights of each excitatory neuron, kept after each image", gt=0
     )
     dt: float = _setting(1.0, "network", "time step, ms", gt=0)
 
     nu_pre: float = _setting(1e-4, "learning", "rate of depression, by an input spike", ge=0)
-    nu_post: float = _setting(1e-2, "learning", "rate of potentiation, by an output spike", ge=0)
+    nu_post: float = _setting(4e-2, "learning", "rate of potentiation, by an output spike", ge=0)
+    nu_end: float = _setting(
+        0.25,
+        "learning",
+        "what is left of both rates at the end of training; they fall evenly",
+        ge=0,
+    )
     n_train: int | None = _setting(None, "learning", "training images; default: all", ge=1)
-    n_epochs: int = _setting(1, "learning", "passes over the training images", ge=1)
+    n_epochs: int = _setting(2, "learning", "passes over the training images", ge=1)
     shuffle: bool = _setting(True, "learning", "another order of the images in each epoch")
     batch_size: int = _setting(1, "learning", "images learnt at once", ge=1)
     update_interval: int = _setting(
@@ -99,11 +115,11 @@ class Settings:
         free=True,
     )
     readout: str = _setting(
-        "proportion",
+        "evidence",
         "evaluation",
-        "what counts as the prediction: the class with the most spikes, weighted by how "
-        "specific a neuron is, or of all its neurons alike",
-        choices=("proportion", "all"),
+        "what counts as the prediction: the class for which all spikes speak most; the class whose "
+        "neurons spike most, weighted by how specific they are; or the same without weights",
+        choices=tuple(READOUTS),
         free=True,
     )
 
@@ -137,12 +153,14 @@ class Settings:
                 f"which shows one image again. Leave one of the two out"
             )
 
-    @property
-    def theta_step(self) -> float:
-        """theta_plus, or its default for this number of neurons, mV."""
+    def theta_step(self, n_images: int) -> float:
+        """theta_plus, or its default for so many training images, mV.
+
+        The default lets all thresholds together rise alike in any training, long or short.
+        """
         if self.theta_plus is not None:
             return self.theta_plus
-        return 0.05 * max(1.0, self.n_neurons / 400)
+        return min(0.5, 7.5 * self.n_neurons / (self.n_epochs * n_images))
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""

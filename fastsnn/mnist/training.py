@@ -11,47 +11,14 @@ from torch import Tensor
 
 from fastsnn import evaluation
 from fastsnn.datasets import Images
-from fastsnn.mnist.presentation import build, epoch_order, present
+from fastsnn.mnist.presentation import build, epoch_order, present, set_learning_rate
+from fastsnn.mnist.readout import LabelRates, predict
 from fastsnn.mnist.settings import Settings
 
-N_CLASSES = 10
 # the running accuracy rests on labels from about this many of the latest images
 _RECENT_IMAGES = 10_000
-
-
-class LabelRates:
-    """Spikes of each neuron by class of the image, summed over images that may fade.
-
-    sums: float64 [n_classes, n].   sizes: images by class, float64 [n_classes].
-    """
-
-    def __init__(self, n: int) -> None:
-        self.sums = torch.zeros(N_CLASSES, n, dtype=torch.float64)
-        self.sizes = torch.zeros(N_CLASSES, dtype=torch.float64)
-
-    def add(self, counts: Tensor, labels: Tensor, keep: float = 1.0) -> None:
-        """Add images; of those before, a fraction `keep` stays."""
-        sums, sizes = evaluation.sum_by_label(counts, labels, N_CLASSES)
-        self.sums.mul_(keep).add_(sums)
-        self.sizes.mul_(keep).add_(sizes)
-
-    def clear(self) -> None:
-        """Forget all images."""
-        self.sums.zero_()
-        self.sizes.zero_()
-
-    def labels(self) -> tuple[Tensor, Tensor]:
-        """Return assignments [n] and proportions [n, n_classes]."""
-        mean = self.sums / self.sizes.clamp(min=1e-9)[:, None]
-        return evaluation.label_by_rates(mean.T.float())
-
-
-def predict(counts: Tensor, labels: tuple[Tensor, Tensor], readout: str) -> Tensor:
-    """Predict the class of each sample from the spikes of labelled neurons."""
-    assignments, proportions = labels
-    if readout == "all":
-        return evaluation.all_activity(counts, assignments, N_CLASSES)
-    return evaluation.proportion_weighting(counts, assignments, proportions, N_CLASSES)
+# the learning rate falls in steps of so many images
+_STAGE = 250
 
 
 class Trainer:
@@ -65,7 +32,7 @@ class Trainer:
 
     def __init__(self, settings: Settings, images: Images) -> None:
         self.settings, self.images = settings, images
-        self.net = build(settings, images.images[0].size)
+        self.net = build(settings, images.images[0].size, len(images))
         self.seen = 0
         self.history: list[tuple[int, float]] = []
         self.recent = LabelRates(settings.n_neurons)
@@ -84,7 +51,7 @@ class Trainer:
         """
         chunk = self._next_chunk()
         labels = torch.from_numpy(chunk.labels).long()
-        counts = present(self.net, chunk, self.settings, progress)
+        counts = self._learn(chunk, progress)
         if self.seen:
             predictions = predict(counts, self.recent.labels(), self.settings.readout)
             accuracy = evaluation.accuracy(predictions, labels)
@@ -114,6 +81,20 @@ class Trainer:
             rates.sizes.copy_(tensors[f"{name}.sizes"])
         self.seen = info["seen"]
         self.history = [(seen, accuracy) for seen, accuracy in info["history"]]
+
+    def _learn(self, chunk: Images, progress: Callable[[int], None] | None) -> Tensor:
+        """Show a chunk; in parts, where the learning rate changes within it."""
+        counts, done, batch = [], 0, self.settings.batch_size
+        stage = -(-_STAGE // batch) * batch
+        while done < len(chunk):
+            epoch, place = divmod(self.seen + done, len(self.images))
+            first = epoch * len(self.images) + place // stage * stage
+            set_learning_rate(self.net, self.settings, first / self.total)
+            part = chunk[done : done + stage - place % stage]
+            beyond = progress and (lambda more, done=done: progress(done + more))
+            counts.append(present(self.net, part, self.settings, beyond))
+            done += len(part)
+        return torch.cat(counts)
 
     def _next_chunk(self) -> Images:
         epoch, start = divmod(self.seen, len(self.images))
