@@ -313,7 +313,7 @@ class Network:
     def set_rule(self, projection: str | Projection, rule: Rule) -> None:
         """Give a plastic projection other parameters of its rule, e.g. another learning rate.
 
-        State, weights and the rule's own traces stay.  Raises ModelError for a rule of another kind.
+        State, weights and the rule's own traces stay.  Raises ModelError for another kind of rule.
         """
         name = projection if isinstance(projection, str) else projection.name
         if name not in self.projections:

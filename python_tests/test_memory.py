@@ -15,7 +15,8 @@ from fastsnn import Poisson
 from fastsnn.mnist.network import diehl_and_cook
 
 def high_water():
-    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) * 1024
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(l for l in lines if l.startswith("VmHWM")).split()[1])
 
 def show(n, backend):
     rates = 63.75 * (torch.rand(3, 1, 784) < 0.2)
