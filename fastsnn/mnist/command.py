@@ -192,7 +192,10 @@ def _download(folder: Path | None) -> Path:
 
 
 def _print_result(result: Result) -> None:
-    backend = result.trainer.net.backend
+    trainer = result.trainer
+    backend = trainer.net.backend
+    if trainer.seen < trainer.total:
+        click.echo(f"training is not complete: {trainer.seen:,} of {trainer.total:,} images seen")
     for name, accuracy in result.verdict.accuracy.items():
         click.echo(f"test accuracy: {accuracy:.2%} ({READOUTS[name]})")
     if result.images_per_s is not None:

@@ -149,7 +149,7 @@ def accuracy(
     axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_major_locator(MaxNLocator(7))
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     _title(axes, "Accuracy over time")
     return figure
@@ -183,7 +183,7 @@ def raster(
         axes = figure.add_subplot(grid[row, 0], sharex=first)
         first = first or axes
         step, neuron = np.nonzero(fired)
-        size = 1.5 if layer == "X" else 4.0
+        size = 1.5 if layer == "X" else 7.0 if len(step) < 300 else 4.0
         axes.plot((step + 1) * dt, neuron, ".", color=colors[layer], ms=size, mew=0)
         axes.set_ylabel(f"{names[layer]}\nneuron")
         axes.set(xlim=(0, len(fired) * dt), ylim=(fired.shape[1], -1))

@@ -97,7 +97,11 @@ def passing(title: str, total: int, done: int = 0, file: TextIO | None = None) -
         yield lines
         lines.show(last=True)
         return
-    columns = (TextColumn("{task.description:<6}"), BarColumn(), TextColumn("{task.fields[facts]}"))
+    columns = (
+        TextColumn("{task.description:<6}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[facts]}"),
+    )
     with Progress(*columns, console=Console(file=file)) as bar:
         yield _Bar(title, total, done, bar)
 
