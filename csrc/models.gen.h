@@ -617,7 +617,7 @@ struct MSTDP {
     const T decay_plus = param[1];
     const T a_plus = param[2];
     T p_plus = own[0];
-    [[maybe_unused]] const T pre = spike;
+    [[maybe_unused]] T pre = spike;
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
@@ -625,7 +625,7 @@ struct MSTDP {
     const T decay_minus = param[3];
     const T a_minus = param[4];
     T p_minus = own[0];
-    [[maybe_unused]] const T post = spike;
+    [[maybe_unused]] T post = spike;
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
 };
@@ -677,7 +677,7 @@ struct MSTDPET {
     const T decay_plus = param[4];
     const T a_plus = param[5];
     T p_plus = own[0];
-    [[maybe_unused]] const T pre = spike;
+    [[maybe_unused]] T pre = spike;
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
@@ -685,7 +685,7 @@ struct MSTDPET {
     const T decay_minus = param[6];
     const T a_minus = param[7];
     T p_minus = own[0];
-    [[maybe_unused]] const T post = spike;
+    [[maybe_unused]] T post = spike;
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
 };

@@ -99,7 +99,7 @@ class Network:
         Raises ModelError, ShapeError.
         """
         self._new_name(name)
-        if not isinstance(model, Neuron):
+        if not (isinstance(model, Neuron) and "step" in model.functions):
             raise ModelError(
                 f"Population '{name}': model is {model!r}, expected a neuron model, e.g. LIF()."
             )
@@ -157,7 +157,7 @@ class Network:
                 f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, "
                 f"OneToOne or AllButOne."
             )
-        if rule is not None and not isinstance(rule, Rule):
+        if rule is not None and not (isinstance(rule, Rule) and "learn" in rule.functions):
             raise ModelError(
                 f"Projection '{name}': rule is {rule!r}, expected a learning rule, e.g. PostPre()."
             )

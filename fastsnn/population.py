@@ -132,7 +132,7 @@ class Population:
         return value.to(torch.float32)
 
     def _per_neuron(self, name: str, value: float | Tensor) -> Tensor:
-        tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu().clone()
         if tensor.numel() == 1:
             return tensor.reshape(1)
         if tensor.numel() != self.n or tuple(tensor.shape) not in ((self.n,), tuple(self.shape)):

@@ -193,7 +193,7 @@ class _Run:
         for name, tensor in zip(
             (*model.state(), *model.shared()), (*p.state, *p.shared), strict=True
         ):
-            tensor.copy_(new[name])
+            tensor.copy_(torch.as_tensor(new[name]))
         return new["spike"], new.get("i_syn", i_syn)
 
     def _one_spike(self, p: PopulationPlan, candidates: Tensor, row: int) -> Tensor:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
-from fastsnn.errors import ModelError
 from fastsnn.models.declare import Model, Neuron, Rule
+from fastsnn.models.meaning import split
 from fastsnn.models.syntax import Body, names
 
 _OPERATORS = {
@@ -94,12 +94,16 @@ def _function(head: str, lines: Lines) -> Lines:
     return [f"{head} {{", *("  " + line for line in lines), "}"]
 
 
-def _unpack(array: str, variables: Iterable[str], read: set[str], const: bool = True) -> Lines:
-    kind = "const T" if const else "T"
+def _unpack(
+    array: str, variables: Iterable[str], read: set[str], body: Iterable[Statement] | None = ()
+) -> Lines:
+    """Locals for the entries of an array: those that are read, constant unless the body assigns
+    them; for body None all of them, to be changed."""
+    changed = None if body is None else {target for target, _ in body}
     return [
-        f"{kind} {variable(v)} = {array}[{k}];"
+        f"{'T' if changed is None or v in changed else 'const T'} {variable(v)} = {array}[{k}];"
         for k, v in enumerate(variables)
-        if v in read or not const
+        if v in read or changed is None
     ]
 
 
@@ -119,7 +123,7 @@ def _read(body: Iterable[tuple[str, ast.expr]], returns: Iterable[ast.expr] = ()
 def _neuron_struct(model: type[Neuron]) -> str:
     body = model.functions["step"]
     state, shared, params = model.state(), model.shared(), model.step_params()
-    before, step, after = _split(model, body)
+    before, step, after = split(body, set(shared), set(params))
     kernels, windows = model.kernels(), model.windows()
 
     def special(call: ast.Call) -> str | None:
@@ -139,24 +143,23 @@ def _neuron_struct(model: type[Neuron]) -> str:
     returns = body.returns[: len(state) + len(shared)]
     by_name = dict(zip(model.outputs(), body.returns, strict=True))
     step_returns = [by_name[s] for s in model.outputs() if s not in shared]
+    read = _read(step, step_returns)
     step_lines = [
-        *_unpack("param", params, _read(step, step_returns)),
-        *_unpack("shared", shared, _read(step, step_returns)),
-        *_unpack("state", state, set(), const=False),
-        *_assignments(step, printer, {*state, "spike", "i_syn"}),
+        *_unpack("param", params, read, step),
+        *_unpack("shared", shared, read),
+        *_unpack("state", state, set(), None),
+        *_assignments(step, printer, {*state, "spike", "i_syn", *(read & set(params))}),
         *(f"state[{k}] = {printer(by_name[s])};" for k, s in enumerate(state)),
         f"return {printer(by_name['spike'])};",
     ]
     uses_rand = printer.draws > 0
-    if any(not isinstance(by_name[s], ast.Name) for s in shared):
-        raise ModelError(f"{model.__name__}.step: a shared variable must be returned by its name.")
 
     def shared_function(part: list[tuple[str, ast.expr]]) -> Lines:
         if not part:
             return []
         return [
             *_unpack("param", params, _read(part)),
-            *_unpack("shared", shared, set(), const=False),
+            *_unpack("shared", shared, set(), None),
             *_assignments(part, printer, set(shared)),
             *(f"shared[{k}] = {variable(s)};" for k, s in enumerate(shared)),
         ]
@@ -195,52 +198,6 @@ def _neuron_struct(model: type[Neuron]) -> str:
     return _struct(model, lines)
 
 
-def _split(
-    model: type[Neuron], body: Body
-) -> tuple[list[Statement], list[Statement], list[Statement]]:
-    """Statements before the batch loop (once per neuron), inside it, and after it.
-
-    `over_batch(spike)` counts the spikes sent in the step before where it stands before `spike` is
-    assigned, and the candidates of this step behind it.
-    """
-    shared = set(model.shared())
-    steady = shared | set(model.step_params())
-    before: list[Statement] = []
-    step: list[Statement] = []
-    after: list[Statement] = []
-    read_inside: set[str] = set()
-    for target, value in body.assignments:
-        counts = [c for c in body.calls("over_batch") if any(c is n for n in ast.walk(value))]
-        read = names(value)
-
-        def refuse(why: str, target: str = target, value: ast.expr = value) -> ModelError:
-            return ModelError(
-                f"{model.__name__}.step: '{target} = {ast.unparse(value)}': {why}. A shared "
-                f"variable may only change by parameters and over_batch(spike), and nothing else "
-                f"may use over_batch."
-            )
-
-        if target not in shared:
-            if counts:
-                raise refuse(f"'{target}' is not shared by the batch")
-            if after and read & shared:
-                raise refuse("reads a shared variable after over_batch(spike) changed it")
-            read_inside |= read
-            step.append((target, value))
-            continue
-        if any(getattr(c.args[0], "id", "") != "spike" for c in counts):
-            raise refuse("over_batch of something else than spike")
-        if read - steady - ({"spike"} if counts else set()):
-            raise refuse("reads what differs between batch elements")
-        if counts and any(t == "spike" for t, _ in step):
-            after.append((target, value))
-        elif after or target in read_inside:
-            raise refuse("changes after it was read")
-        else:
-            before.append((target, value))
-    return before, step, after
-
-
 def _rule_struct(model: type[Rule]) -> str:
     body = model.functions["learn"]
     pre, post = ["pre", *model.side("pre")], ["post", *model.side("post")]
@@ -271,9 +228,9 @@ def _rule_struct(model: type[Rule]) -> str:
         if t in synapse or _needed(t, body, k, in_terms)
     ]
     learn = [
-        *_unpack("param", params, outer),
-        *_unpack("synapse", synapse, set(), const=False),
-        *_assignments(kept, Printer(special), set(synapse)),
+        *_unpack("param", params, outer, kept),
+        *_unpack("synapse", synapse, set(), None),
+        *_assignments(kept, Printer(special), {*synapse, *(outer & set(params))}),
         *(f"synapse[{k}] = {Printer(special)(e)};" for k, e in enumerate(body.returns)),
     ]
     terms = []
@@ -340,12 +297,12 @@ def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
     lines: Lines = []
     if own:
         body = model.functions[f"advance_{at}"]
-        printer = Printer()
+        printer, read = Printer(), _read(body.assignments, body.returns)
         lines = [
-            *_unpack("param", params, _read(body.assignments, body.returns)),
-            *_unpack("own", own, set(), const=False),
-            f"[[maybe_unused]] const T {at} = spike;",
-            *_assignments(body.assignments, printer, set(own)),
+            *_unpack("param", params, read, body.assignments),
+            *_unpack("own", own, set(), None),
+            f"[[maybe_unused]] T {at} = spike;",
+            *_assignments(body.assignments, printer, {*own, *(read & set(params))}),
             *(f"own[{k}] = {printer(e)};" for k, e in enumerate(body.returns)),
         ]
     quiet = "[[maybe_unused]] "

@@ -20,171 +20,25 @@ A neuron model is a subclass of `Neuron`, a learning rule a subclass of `Rule`::
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from fastsnn.errors import ModelError
-from fastsnn.models import language
-from fastsnn.models.syntax import Body, factors, names, parse, substitute
-
-
-@dataclass(frozen=True)
-class Param:
-    """A number, or one number per neuron, that the user may set.
-
-    default: value when the user gives none; None means "not used" and reads as `absent`.
-    unit:    name of the unit (ms, mV, ...), for tables and messages.
-    gt, ge, le: bounds; a value outside raises ModelError.
-    """
-
-    default: float | None
-    unit: str = ""
-    gt: float | None = None
-    ge: float | None = None
-    le: float | None = None
-    absent: float = math.nan
-
-    def check(self, owner: str, name: str, value: Any) -> float | Tensor:
-        """Return the value in float64, or raise ModelError."""
-        if value is None and self.default is None:
-            return self.absent
-        try:
-            tensor = torch.as_tensor(value, dtype=torch.float64).detach()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{owner}({name}={value!r}): expected a number or a tensor."
-            ) from error
-        bounds = ((self.gt, torch.gt, ">"), (self.ge, torch.ge, ">="), (self.le, torch.le, "<="))
-        for bound, holds, sign in bounds:
-            if bound is not None and not bool(holds(tensor, bound).all()):
-                raise ModelError(f"{owner}({name}={value!r}): expected {name} {sign} {bound}.")
-        if bool(tensor.isnan().any()):
-            raise ModelError(f"{owner}({name}={value!r}): NaN is no value for a parameter.")
-        return float(tensor) if tensor.dim() == 0 else tensor
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A parameter that is one of a few names."""
-
-    default: str
-    options: tuple[str, ...]
-
-    def check(self, owner: str, name: str, value: Any) -> str:
-        """Return the value, or raise ModelError."""
-        if value not in self.options:
-            raise ModelError(
-                f"{owner}({name}={value!r}): expected one of {', '.join(self.options)}."
-            )
-        return value
-
-
-@dataclass(frozen=True)
-class Var:
-    """A state variable.
-
-    unit:   name of the unit.
-    init:   value at reset: a number, or the name of a parameter or constant.
-    shared: one value per neuron instead of one per neuron and batch element; kept by reset.
-    window: name of the constant that gives a number of steps: the variable then holds the last
-            values of `of` ("i_syn", this step's included, or "spike"), oldest first, for `dot`.
-    at:     (rules) "pre", "post": the rule's own trace per neuron; "synapse": per synapse.
-    """
-
-    unit: str = ""
-    init: float | str = 0.0
-    shared: bool = False
-    window: str | None = None
-    of: str = "i_syn"
-    at: str = "neuron"
-
-
-class Model:
-    """What neuron models and rules have in common; see `Neuron` and `Rule`."""
-
-    params: ClassVar[dict[str, Param | Choice]] = {}
-    variables: ClassVar[dict[str, Var]] = {}
-    functions: ClassVar[dict[str, Body]] = {}
-    specials: ClassVar[frozenset[str]] = frozenset()
-    constant_names: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        cls.params = {
-            **cls.params,
-            **{k: v for k, v in own.items() if isinstance(v, (Param, Choice))},
-        }
-        cls.variables = {**cls.variables, **{k: v for k, v in own.items() if isinstance(v, Var)}}
-        for name in ("constants", *cls._language_functions()):
-            if name in own and not isinstance(own[name], staticmethod):
-                setattr(cls, name, staticmethod(own[name]))
-        cls.functions = dict(cls.functions)
-        for name in cls._language_functions():
-            if name in own:
-                cls.functions[name] = parse(getattr(cls, name), cls.__name__)
-        probe = cls()
-        cls.constant_names = frozenset(probe.constant_values(1.0))
-        cls._check_anatomy()
-
-    def __init__(self, **values: Any) -> None:
-        unknown = set(values) - set(self.params)
-        if unknown:
-            raise ModelError(
-                f"{type(self).__name__}: no parameter '{sorted(unknown)[0]}'. "
-                f"It has: {', '.join(self.params)}."
-            )
-        self.values = {
-            name: p.check(type(self).__name__, name, values.get(name, p.default))
-            for name, p in self.params.items()
-        }
-
-    def __repr__(self) -> str:
-        shown = (
-            f"{k}={v if isinstance(v, (float, str)) else 'tensor' + str(list(v.shape))}"
-            for k, v in self.values.items()
-        )
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    @classmethod
-    def _language_functions(cls) -> tuple[str, ...]:
-        return ()
-
-    @staticmethod
-    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
-        """Numbers that `step` or `learn` needs, derived from the parameters p and from dt."""
-        return {}
-
-    def constant_values(self, dt: float) -> dict[str, Any]:
-        """Constants in float64: float, tensor [n], [W] for a kernel of `dot`, int for a window."""
-        return dict(self.constants(SimpleNamespace(**self.values), dt))
-
-    def argument_values(self, dt: float) -> dict[str, float | Tensor]:
-        """Every number that the functions may ask for by name: parameters, constants, dt."""
-        params = {k: v for k, v in self.values.items() if not isinstance(v, str)}
-        return {**params, **self.constant_values(dt), "dt": dt}
-
-    @classmethod
-    def _check_anatomy(cls) -> None:
-        known = set(cls.params) | set(cls.variables) | cls.constant_names | cls.specials
-        for body in cls.functions.values():
-            unknown = [a for a in body.arguments if a not in known and not cls._resolves(a)]
-            if unknown:
-                raise ModelError(
-                    f"{cls.__name__}.{body.name}: argument '{unknown[0]}' is no parameter, "
-                    f"variable or "
-                    f"constant of the model, nor one of {', '.join(sorted(cls.specials))}."
-                )
-
-    @classmethod
-    def _resolves(cls, argument: str) -> bool:
-        return False
+from fastsnn.models.anatomy import Choice, Model, Param, Var
+from fastsnn.models.meaning import (
+    KERNEL,
+    LEARNING,
+    NUMBER,
+    TRUTH,
+    WINDOW,
+    check_reduced,
+    kinds_returned,
+    split,
+)
+from fastsnn.models.syntax import Body, factors, names
 
 
 class Neuron(Model):
@@ -228,8 +82,9 @@ class Neuron(Model):
     @classmethod
     def kernels(cls) -> list[str]:
         """Constants used as first argument of `dot`, in order."""
-        found = [c.args[0].id for b in cls.functions.values() for c in b.calls("dot")]
-        return list(dict.fromkeys(found))
+        calls = [c for b in cls.functions.values() for c in b.calls("dot")]
+        found = (getattr(c.args[0], "id", "") for c in calls if c.args)
+        return [k for k in dict.fromkeys(found) if k in cls.constant_names]
 
     @classmethod
     def step_params(cls) -> list[str]:
@@ -249,12 +104,25 @@ class Neuron(Model):
         super()._check_anatomy()
         if "step" not in cls.functions:
             return
-        returned = len(cls.functions["step"].returns)
-        if returned != len(cls.outputs()):
-            raise ModelError(
-                f"{cls.__name__}.step returns {returned} values, expected {len(cls.outputs())}: "
-                f"{', '.join(cls.outputs())} (shared variables after the others)."
+        body = cls.functions["step"]
+        if len(body.returns) != len(cls.outputs()):
+            raise body.refuse(
+                body.returns[0],
+                f"returns {len(body.returns)} values, expected {len(cls.outputs())}: "
+                f"{', '.join(cls.outputs())} (shared variables after the others)",
             )
+        kinds = {**dict.fromkeys(cls.windows(), WINDOW), **dict.fromkeys(cls.kernels(), KERNEL)}
+        kinds |= {"spike": TRUTH, "learning": LEARNING}
+        found = kinds_returned(body, kinds)
+        for name, node, kind in zip(cls.outputs(), body.returns, found, strict=True):
+            expected = TRUTH if name == "spike" else NUMBER
+            if kind != expected:
+                raise body.refuse(node, f"returns {kind} for '{name}', expected {expected}")
+            if name in cls.shared() and getattr(node, "id", "") != name:
+                raise body.refuse(
+                    node, f"the shared variable '{name}' must be returned by its name"
+                )
+        split(body, set(cls.shared()), set(cls.step_params()))
 
 
 @dataclass(frozen=True)
@@ -327,12 +195,38 @@ class Rule(Model):
         if "learn" not in cls.functions:
             return
         body = cls.functions["learn"]
-        expected = ["w", *cls.own("synapse")]
-        if len(body.returns) != len(expected):
-            raise ModelError(
-                f"{cls.__name__}.learn returns {len(body.returns)} values, expected "
-                f"{len(expected)}: {', '.join(expected)}."
-            )
+        expected = {"learn": ["w", *cls.own("synapse")]}
+        expected |= {f"advance_{at}": cls.own(at) for at in ("pre", "post") if cls.own(at)}
+        for name, values in expected.items():
+            if name not in cls.functions:
+                raise ModelError(
+                    f"{cls.__name__}: {name}({', '.join(values)}, ...) is missing; it advances "
+                    f"the rule's own traces."
+                )
+            function = cls.functions[name]
+            if len(function.returns) != len(values):
+                raise function.refuse(
+                    function.returns[0],
+                    f"returns {len(function.returns)} values, expected {len(values)}: "
+                    f"{', '.join(values)}",
+                )
+            refused = {"rand", "dot"} if name == "learn" else {"rand", "dot", "over_batch"}
+            for node, kind in zip(
+                function.returns, kinds_returned(function, {}, refused), strict=True
+            ):
+                if kind != NUMBER:
+                    raise function.refuse(node, f"returns {kind}, expected {NUMBER}")
+            at = name.removeprefix("advance_")
+            foreign = set(function.arguments) - {*values, at, *cls.learn_params()}
+            if name != "learn" and foreign:
+                raise function.refuse(
+                    None, f"argument '{min(foreign)}' is not known where '{at}' traces advance"
+                )
+        check_reduced(
+            body,
+            {"w", *cls.own("synapse")},
+            {"pre", "post", *cls.side("pre"), *cls.side("post")},
+        )
         cls.terms = tuple(cls._terms(body))
         cls.one_reward = any("reward" in names(e) for e in body.outside("over_batch"))
         cls.event_driven = (
@@ -355,8 +249,6 @@ class Rule(Model):
                     elif "post" in inside and inside & set(cls.side("pre")):
                         driven_by = "post"
                     found.append(Term(expression, driven_by, frozenset(names(expression))))
-        if any(body.calls("over_batch")) and len(found) != len(body.calls("over_batch")):
-            raise ModelError(f"{cls.__name__}.learn: over_batch(...) must stand in an assignment.")
         return found
 
     @classmethod
@@ -376,4 +268,4 @@ class Rule(Model):
         return bool(torch.equal(learnt.reshape(-1), w))
 
 
-__all__ = ["Choice", "Model", "Neuron", "Param", "Rule", "Term", "Var", "language", "substitute"]
+__all__ = ["Choice", "Model", "Neuron", "Param", "Rule", "Term", "Var"]

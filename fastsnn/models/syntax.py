@@ -13,7 +13,11 @@ from fastsnn.errors import ModelError
 from fastsnn.models.language import WORDS
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr)
+_LARGEST = 3.4028234663852886e38  # float32
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+
+
+Statement = tuple[str, ast.expr]
 
 
 @dataclass(frozen=True)
@@ -22,18 +26,20 @@ class Body:
 
     name: str
     arguments: tuple[str, ...]
-    assignments: tuple[tuple[str, ast.expr], ...]
+    assignments: tuple[Statement, ...]
     returns: tuple[ast.expr, ...]
+    owner: str
+    first: int  # line of the definition
 
     def calls(self, word: str) -> list[ast.Call]:
         """All calls of one word, in source order."""
         roots = [e for _, e in self.assignments] + list(self.returns)
-        return [
-            node
-            for root in roots
-            for node in ast.walk(root)
-            if isinstance(node, ast.Call) and _callee(node) == word
-        ]
+        return [call for root in roots for call in calls(root, word)]
+
+    def refuse(self, node: ast.AST | None, why: str) -> ModelError:
+        """The error that something is wrong at a node (None: the whole function)."""
+        line = self.first + getattr(node, "lineno", 1) - 1
+        return ModelError(f"{self.owner}.{self.name}, line {line}: {why}.")
 
     def outside(self, word: str) -> list[ast.expr]:
         """Every expression, with the calls of one word cut out."""
@@ -52,6 +58,12 @@ class Body:
         for target, value in reversed(self.assignments[:before]):
             expression = substitute(expression, {target: value})
         return expression
+
+
+def calls(expression: ast.expr, word: str) -> list[ast.Call]:
+    """Calls of a word in an expression."""
+    nodes = (n for n in ast.walk(expression) if isinstance(n, ast.Call))
+    return [n for n in nodes if _callee(n) == word]
 
 
 def names(expression: ast.expr) -> set[str]:
@@ -97,17 +109,20 @@ def parse(function: Callable, owner: str) -> Body:
             f"notebook."
         ) from error
     tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
-    assert isinstance(tree, ast.FunctionDef)
 
     def fail(node: ast.AST, found: str) -> ModelError:
         line = first + getattr(node, "lineno", 1) - 1
         return ModelError(
-            f"{what}, line {line}: {found} is not part of the model language. A model function "
-            f"is a "
-            f"list of assignments and one return, made of + - * / < <= > >= == != & | ~ and "
+            f"{what}, line {line}: {found} is not part of the model language. A model function is "
+            f"a list of assignments and one return, made of + - * / < <= > >= == != & | ~ and "
             f"{', '.join(WORDS)}."
         )
 
+    if not isinstance(tree, ast.FunctionDef):
+        raise fail(tree, f"'{ast.unparse(tree).splitlines()[0]}'")
+    given = tree.args
+    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
+        raise fail(tree, f"the signature '({ast.unparse(given)})'")
     statements = [s for s in tree.body if not _is_docstring(s)]
     if not statements or not isinstance(statements[-1], ast.Return):
         raise fail(tree, "a function without a final return")
@@ -129,11 +144,13 @@ def parse(function: Callable, owner: str) -> Body:
         _check(expression, fail)
     body = Body(
         function.__name__,
-        tuple(a.arg for a in tree.args.args),
+        tuple(a.arg for a in given.args),
         tuple(assignments),
         returns,  # type: ignore[arg-type]
+        owner,
+        first,
     )
-    _check_names(body, what)
+    _check_names(body)
     return body
 
 
@@ -161,7 +178,8 @@ def _check(expression: ast.expr, fail: Callable[[ast.AST, str], ModelError]) -> 
             if not isinstance(node.op, (ast.USub, ast.Invert)):
                 raise fail(node, f"'{ast.unparse(node)}'")
         elif isinstance(node, ast.Constant):
-            if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+            number = isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
+            if not number or abs(node.value) > _LARGEST:
                 raise fail(node, f"'{ast.unparse(node)}'")
         elif not isinstance(
             node, (ast.Name, ast.operator, ast.cmpop, ast.unaryop, ast.expr_context)
@@ -169,13 +187,16 @@ def _check(expression: ast.expr, fail: Callable[[ast.AST, str], ModelError]) -> 
             raise fail(node, f"'{ast.unparse(node)}'")
 
 
-def _check_names(body: Body, what: str) -> None:
+def _check_names(body: Body) -> None:
     known = set(body.arguments)
+    for name in (*body.arguments, *(target for target, _ in body.assignments)):
+        if name in WORDS:
+            raise body.refuse(None, f"'{name}' is a word of the model language, give another name")
     for target, expression in (*body.assignments, *(("", e) for e in body.returns)):
-        unknown = names(expression) - known
-        if unknown:
-            raise ModelError(
-                f"{what}: '{sorted(unknown)[0]}' is neither an argument nor assigned before it "
-                f"is used."
-            )
+        called = {id(n.func) for n in ast.walk(expression) if isinstance(n, ast.Call)}
+        for node in ast.walk(expression):
+            if isinstance(node, ast.Name) and id(node) not in called and node.id not in known:
+                raise body.refuse(
+                    node, f"'{node.id}' is neither an argument nor assigned before it is used"
+                )
         known.add(target)
