@@ -18,7 +18,7 @@ from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunRepor
 from fastsnn.random import Purpose, stream
 
 try:
-    from fastsnn import _native
+    import fastsnn._native as _native
 except ImportError as error:
     _native = None
     _REASON = (
