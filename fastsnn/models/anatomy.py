@@ -94,11 +94,17 @@ class Model:
     variables: ClassVar[dict[str, Var]] = {}
     functions: ClassVar[dict[str, Body]] = {}
     specials: ClassVar[frozenset[str]] = frozenset()
+    state_of_owner: ClassVar[frozenset[str]] = frozenset()  # what a population or projection adds
     constant_names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = vars(cls)
+        for name, value in own.items():
+            inherited = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
+            parts = (Param, Choice, Var)
+            if isinstance(value, parts) and not all(isinstance(v, parts) for v in inherited):
+                raise ModelError(f"{cls.__name__}: the name '{name}' is taken; give another one.")
         cls.params = {
             **cls.params,
             **{k: v for k, v in own.items() if isinstance(v, (Param, Choice))},
@@ -157,7 +163,8 @@ class Model:
         groups = (cls.params, cls.variables, cls.constant_names, cls.specials)
         known = set().union(*groups)
         for name in sorted(known):
-            if sum(name in group for group in groups) > 1 or name in language.WORDS:
+            taken = name in language.WORDS or name in cls.state_of_owner & set(cls.variables)
+            if taken or sum(name in group for group in groups) > 1:
                 raise ModelError(f"{cls.__name__}: the name '{name}' is taken; give another one.")
         for name, v in cls.variables.items():
             for given in (v.init, v.window):

@@ -57,6 +57,7 @@ class Neuron(Model):
     """
 
     specials = frozenset({"i_syn", "spike", "learning", "dt"})
+    state_of_owner = frozenset({"x", "summed"})
     one_spike: ClassVar[bool] = False
     step: ClassVar[Callable[..., Any]]
 
@@ -152,6 +153,7 @@ class Rule(Model):
     """
 
     specials = frozenset({"w", "w_min", "w_max", "pre", "post", "reward", "dt"})
+    state_of_owner = frozenset({"changed", "last_pre", "last_post"})
     lag: ClassVar[int] = 0
     learn: ClassVar[Callable[..., Any]]
     terms: ClassVar[tuple[Term, ...]] = ()
