@@ -7,9 +7,12 @@ Every sum is written as a loop in ascending order, because torch's own reduction
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from fastsnn.backends.interrupt import held_back
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.language import drawing, reducing, where
 from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunReport
@@ -39,21 +42,24 @@ class Program:
     def run(self, args: RunArgs, report: RunReport) -> None:
         """Run all samples; the state of the plan is changed in place."""
         try:
-            for sample in range(args.n_samples):
-                report.tries.append(self._present(args, sample, report))
-                report.samples += 1
-                if args.progress:
-                    args.progress(report.samples)
+            with held_back() as check:
+                for sample in range(args.n_samples):
+                    report.tries.append(self._present(args, sample, report, check))
+                    report.samples += 1
+                    if args.progress:
+                        args.progress(report.samples)
         except KeyboardInterrupt:
             report.interrupted = True
 
-    def _present(self, args: RunArgs, sample: int, report: RunReport) -> int:
+    def _present(
+        self, args: RunArgs, sample: int, report: RunReport, check: Callable[[], None]
+    ) -> int:
         boost, tries = 1.0, 0
         while True:
             tries += 1
             for counts in args.counts.values():
                 counts[sample].zero_()
-            _Run(self.plan, args, sample, boost, report).go()
+            _Run(self.plan, args, sample, boost, report).go(check)
             if args.retry is None or tries >= args.retry[1].max_tries:
                 return tries
             index, retry = args.retry
@@ -77,13 +83,14 @@ class _Run:
         )
         self.learning = torch.tensor(args.learning, device=plan.device)
 
-    def go(self) -> None:
-        """Reset, run the steps, normalise."""
+    def go(self, check: Callable[[], None]) -> None:
+        """Reset, run the steps, normalise; `check` may stop it between two steps."""
         args = self.args
         if args.reset:
             for p in self.plan.populations:
                 _reset(p)
         for t in range(args.n_steps):
+            check()
             self._step(t)
             self.report.steps += 1
         if args.normalize:
