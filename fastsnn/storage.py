@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,27 +15,15 @@ from torch import Tensor
 
 from fastsnn import connectivity, models
 from fastsnn.errors import FastsnnError, ShapeError
+from fastsnn.files import replacing
 from fastsnn.models.declare import Model
 
 if TYPE_CHECKING:
     from fastsnn.network import Network
 
 FORMAT = 1
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file so that at any moment either the old or the new one is there, whole."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+# names have no dots, so that no state tensor's name begins like this
+_OPTION = ".option."
 
 
 def state_dict(net: Network) -> dict[str, Tensor]:
@@ -68,6 +54,9 @@ def load_state_dict(net: Network, state: Mapping[str, Tensor]) -> None:
                 f"load_state_dict: '{name}' is {tuple(state[name].shape)}, expected "
                 f"{tuple(tensor.shape)}."
             )
+    for c in net.projections.values():
+        if not bool(torch.isfinite(state[f"{c.name}.w"]).all()):
+            raise ShapeError(f"load_state_dict: '{c.name}.w' holds NaN or infinity.")
     for name, tensor in own.items():
         tensor.copy_(state[name])
     net.step, net.learning = int(state["step"]), bool(state["learning"])
@@ -84,8 +73,8 @@ def save(net: Network, path: str | Path) -> None:
             return value
         if value.numel() == 1:
             return float(value)
-        tensors[f"option/{key}"] = value.detach().cpu().contiguous()
-        return {"tensor": f"option/{key}"}
+        tensors[_OPTION + key] = value.detach().cpu().clone()
+        return {"tensor": _OPTION + key}
 
     def model(key: str, m: Model) -> dict[str, Any]:
         params = {k: keep(f"{key}.{k}", v) for k, v in m.values.items() if not _absent(m, k, v)}
@@ -127,7 +116,9 @@ def save(net: Network, path: str | Path) -> None:
             for c in net.projections.values()
         ],
     }
-    write_atomically(path, to_bytes(tensors, metadata={"fastsnn": json.dumps(description)}))
+    data = to_bytes(tensors, metadata={"fastsnn": json.dumps(description)})
+    with replacing(path) as file:
+        file.write(data)
 
 
 def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> Network:
@@ -135,24 +126,39 @@ def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> N
 
     Raises FastsnnError when the file is no network file, or a model's class is not known.
     """
-    from fastsnn.network import Network
-
     try:
         with safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get("fastsnn")
+            text = (file.metadata() or {}).get("fastsnn", "{}")
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise
     except Exception as error:  # safetensors raises a type of its own for every kind of damage
         raise FastsnnError(f"'{path}' is no readable safetensors file: {error}") from error
-    description = json.loads(text) if text else {}
-    if description.get("format") != FORMAT:
-        raise FastsnnError(
-            f"'{path}' holds no network of format {FORMAT} (found {description.get('format')!r})."
-        )
+    try:
+        description = json.loads(text)
+        found = description.get("format")
+    except (ValueError, AttributeError) as error:
+        raise FastsnnError(f"'{path}' holds no readable description: {error}.") from error
+    if found != FORMAT:
+        raise FastsnnError(f"'{path}' holds no network of format {FORMAT} (found {found!r}).")
     known = {name: getattr(models, name) for name in models.__all__} | {
         m.__name__: m for m in own_models
     }
+    try:
+        net = _build(description, tensors, known, options)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FastsnnError(f"'{path}' holds a damaged description: {error!r}.") from error
+    load_state_dict(net, {k: v for k, v in tensors.items() if not k.startswith(_OPTION)})
+    return net
+
+
+def _build(
+    description: dict[str, Any],
+    tensors: dict[str, Tensor],
+    known: dict[str, Any],
+    options: dict[str, Any],
+) -> Network:
+    from fastsnn.network import Network
 
     def get(value: Any) -> Any:
         return tensors[value["tensor"]] if isinstance(value, dict) else value
@@ -162,7 +168,7 @@ def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> N
             return None
         if spec["name"] not in known:
             raise FastsnnError(
-                f"'{path}' uses the model '{spec['name']}'; pass its class: models=[...]."
+                f"The file uses the model '{spec['name']}'; pass its class: models=[...]."
             )
         return known[spec["name"]](**{k: get(v) for k, v in spec["params"].items()})
 
@@ -188,7 +194,6 @@ def load(path: str | Path, own_models: Sequence[type] = (), **options: Any) -> N
             bias=None if c["bias"] is None else torch.as_tensor(get(c["bias"])),
             **flags,
         )
-    load_state_dict(net, {k: v for k, v in tensors.items() if not k.startswith("option/")})
     return net
 
 
