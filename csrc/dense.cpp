@@ -60,6 +60,7 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
     s.variables.reserve(batch_ * rule.n_post() * group_size * most_slabs);
     s.rows.assign(n_pre_ + 1, 0);
     s.row_mask.assign(n_pre_ * words_, 0);
+    s.row_set.assign((n_pre_ + 63) / 64, 0);
     s.awake_words.assign(words_, 0);
     for (int side = 0; side < 2 && lag_; ++side) {
       s.lag_ids[side].assign(batch_ * (side ? n_post_ : n_pre_), 0);
@@ -70,6 +71,11 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
 
 void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
   learning_ = args.learning;
+  for (State &s : states_)
+    if (args.fresh) {
+      s.scanned = false;
+      s.outside.clear();
+    }
   // a neuron that is kept from spiking has a trace all the same
   post_stays_zero_ = post_rests_ && !args.unclamp[plan_.target].ptr;
   known_ahead_ = known_ahead;
@@ -258,8 +264,10 @@ void Dense::begin_block(int thread, std::int64_t steps, const Ids *last, const I
     number_lists(s, last, lists);
     precompute(s, own);
   }
-  if (event_)
-    wake_at_start(s, own);
+  if (!event_)
+    return;
+  wake_at_start(s, own);
+  prepare(s);
 }
 
 void Dense::deliver(int thread, const Ids *last) {

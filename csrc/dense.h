@@ -43,6 +43,7 @@ public:
   void learn(int thread, std::int64_t t, const Ids *pre, const Ids *post);
   // whether this step's learning read what other threads are about to change
   bool reads_others(bool any_post) const;
+  bool reads_spike_bytes() const { return plain_ || learns_own_; }
   bool has_own_variables() const { return learns_own_; }
   void advance_own(int thread, const Ids *pre, const Ids *post);
   // bring w up to date
@@ -74,7 +75,8 @@ private:
     // one step's lists merged over the batch
     std::vector<std::int32_t> rows;
     std::int32_t n_merged = 0;
-    std::vector<std::uint64_t> row_mask, awake_words;
+    std::vector<std::uint64_t> row_mask, row_set, awake_words;
+    LearnStep step;                        // what is the same in all steps of a block
     // spikes of the step before, for rules with lag
     std::vector<std::int32_t> lag_ids[2];
     std::vector<Ids> lag[2];
@@ -91,9 +93,9 @@ private:
   std::int32_t wake(State &, Range own, std::int64_t j);
   void wake_spiking(State &, Range own, const Ids *post);
   void note_columns(State &, Range own, const Ids *post);
-  LearnStep prepare(State &, const Ids *lists);
+  void prepare(State &);
   void put_back(State &, Range columns, const LearnStep &);
-  Ids merge(State &, const Ids *lists, std::int64_t n_rows);
+  Ids merge(State &, const Ids *lists);
   void learn_event_driven(State &, Range own, std::int64_t t, const Ids *pre, const Ids *post);
   void learn_tiles(State &, Range own, const LearnStep &, const Ids *lists);
   void learn_plain(State &, Range own);

@@ -6,19 +6,21 @@
 
 namespace fastsnn {
 
-Ids Dense::merge(State &s, const Ids *lists, std::int64_t n_rows) {
+Ids Dense::merge(State &s, const Ids *lists) {
   for (std::int32_t k = 0; k < s.n_merged; ++k)
     std::fill_n(s.row_mask.data() + s.rows[k] * words_, words_, std::uint64_t(0));
+  std::uint64_t *mask = s.row_mask.data(), *set = s.row_set.data();
   for (std::int64_t b = 0; b < batch_; ++b)
-    for (std::int32_t k = 0; k < lists[b].n; ++k)
-      s.row_mask[lists[b].ptr[k] * words_ + (b >> 6)] |= std::uint64_t(1) << (b & 63);
+    for (std::int32_t k = 0; k < lists[b].n; ++k) {
+      const std::int32_t row = lists[b].ptr[k];
+      mask[row * words_ + (b >> 6)] |= std::uint64_t(1) << (b & 63);
+      set[row >> 6] |= std::uint64_t(1) << (row & 63);
+    }
   std::int32_t n = 0;
-  for (std::int64_t i = 0; i < n_rows; ++i) {
-    std::uint64_t any = 0;
-    for (std::int32_t w = 0; w < words_; ++w)
-      any |= s.row_mask[i * words_ + w];
-    s.rows[n] = static_cast<std::int32_t>(i);
-    n += any != 0;
+  for (std::size_t word = 0; word < s.row_set.size(); ++word) {
+    for (std::uint64_t m = set[word]; m; m &= m - 1)
+      s.rows[n++] = static_cast<std::int32_t>(word * 64) + __builtin_ctzll(m);
+    set[word] = 0;
   }
   s.n_merged = n;
   return {s.rows.data(), n};
@@ -61,14 +63,13 @@ void Dense::learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) {
   clip(s);
 }
 
-LearnStep Dense::prepare(State &s, const Ids *lists) {
+void Dense::prepare(State &s) {
   const std::int32_t n_marked = static_cast<std::int32_t>(s.row_id.size());
-  LearnStep step{};
+  LearnStep &step = s.step;
+  step = {};
   step.batch = static_cast<std::int32_t>(batch_);
   step.n_pre = n_pre_;
   step.n_post = n_post_;
-  step.rows = batch_ == 1 ? lists[0] : merge(s, lists, s.in_place ? n_pre_ : n_marked);
-  step.lists = lists;
   step.row_mask = s.row_mask.data();
   step.words = words_;
   step.awake = s.awake_words.data();
@@ -91,7 +92,6 @@ LearnStep Dense::prepare(State &s, const Ids *lists) {
   step.mean = plan_.reduction == 1;
   step.terms = s.terms.get();
   step.variables = s.variables.get();
-  return step;
 }
 
 void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *pre,
@@ -106,7 +106,9 @@ void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *p
     return;
   note_columns(s, own, post);
   const Ids *lists = s.in_place ? pre : s.numbered.data() + (t + 1) * batch_;
-  LearnStep step = prepare(s, lists);
+  LearnStep &step = s.step;
+  step.rows = batch_ == 1 ? lists[0] : merge(s, lists);
+  step.lists = lists;
   const bool delivers = !s.in_place && t + 1 < s.steps;
   step.current = delivers && batch_ == 1 ? row_ptr(s, t + 1, 0) : nullptr;
   for (std::size_t k = 0; k < s.columns.size(); ++k)

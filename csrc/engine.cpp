@@ -73,11 +73,9 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
   report_ = {};
   stop_[0] = stop_[1] = false;
   next_question_ = now_ns() + question_interval_ns;
-  for (std::size_t k = 0; k < populations_.size(); ++k) {
-    populations_[k]->begin_run(args, static_cast<int>(k));
+  for (std::size_t k = 0; k < populations_.size(); ++k)
     if (events_[k])
       events_[k]->begin_run(args.inputs[k]);
-  }
   longest_block_ = std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
   for (std::size_t k = 0; k < plan_.projections.size(); ++k) {
     if (dense_of_[k] < 0)
@@ -90,6 +88,8 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
     if (known_ahead)
       longest_block_ = std::min(longest_block_, dense.longest_block());
   }
+  for (std::size_t k = 0; k < populations_.size(); ++k)
+    populations_[k]->begin_run(args, static_cast<int>(k), bytes_watched(static_cast<int>(k)));
   for (auto &dense : dense_)
     dense->reserve(longest_block_);
   for (auto &events : events_)
@@ -100,6 +100,18 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
     population->end_run();
   report_.interrupted = stop_[0] || stop_[1];
   return std::move(report_);
+}
+
+bool Engine::bytes_watched(int population) const {
+  const void *bytes = plan_.populations[population].spike;
+  for (const Record &r : args_->records)
+    if (r.source == bytes)
+      return true;
+  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
+    if (plan_.projections[k].source == population &&
+        (dense_of_[k] < 0 || dense_[dense_of_[k]]->reads_spike_bytes()))
+      return true;
+  return false;
 }
 
 bool Engine::ask_to_stop() {

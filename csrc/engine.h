@@ -43,6 +43,7 @@ private:
   void advance(Worker &, int population, std::int64_t t_in_block);
   void learn(Worker &, std::int64_t t_in_block);
   void record(Worker &);
+  bool bytes_watched(int population) const;
   bool ask_to_stop();
 
   const Plan plan_;

@@ -141,12 +141,10 @@ inline vf floor(vf x) {
 
 // below: what skeletons need and models do not
 
-inline vf load(const float *p) {
-  vf x;
-  std::memcpy(&x, p, sizeof x);
-  return x;
-}
-inline void store(float *p, vf x) { std::memcpy(p, &x, sizeof x); }
+// any address of a float; not memcpy, which the compiler takes for a write to anything
+typedef float f32x16_anywhere __attribute__((vector_size(64), aligned(4)));
+inline vf load(const float *p) { return f32x16(*reinterpret_cast<const f32x16_anywhere *>(p)); }
+inline void store(float *p, vf x) { *reinterpret_cast<f32x16_anywhere *>(p) = x.v; }
 
 #if defined(__AVX512F__)
 inline vm first(int count) { return {static_cast<__mmask16>((1u << count) - 1)}; }

@@ -235,6 +235,7 @@ RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size_t n_pr
   args.learning = number<bool>(d, "learning");
   args.normalize = number<bool>(d, "normalize");
   args.reset = number<bool>(d, "reset");
+  args.fresh = number<bool>(d, "fresh");
   args.reward = pointer<const float>(d, "reward");
   args.inputs.resize(n_populations);
   args.counts.resize(n_populations);

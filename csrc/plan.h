@@ -96,6 +96,7 @@ struct RunArgs {
   std::int64_t n_steps = 0, n_samples = 1;
   std::uint64_t step = 0;
   bool learning = true, normalize = true, reset = false;
+  bool fresh = false; // another program changed the weights since this one's last run
   const float *reward = nullptr;
   // one entry per population
   std::vector<Input> inputs;

@@ -49,7 +49,8 @@ Population::Population(const PopulationPlan &plan, const Plan &network, int thre
   }
 }
 
-void Population::begin_run(const RunArgs &args, int index) {
+void Population::begin_run(const RunArgs &args, int index, bool bytes_watched) {
+  bytes_watched_ = !is_input() || bytes_watched;
   learning_ = args.learning ? 1.0f : 0.0f;
   clamp_ = args.clamp[index];
   unclamp_ = args.unclamp[index];
@@ -115,6 +116,12 @@ void Population::keep(int thread, int parity) {
     if (list.ptr != own)
       std::copy_n(list.ptr, list.n, own);
     list.ptr = own;
+    const Range range = ranges_[thread];
+    if (bytes_watched_ || range.empty())
+      continue;
+    std::uint8_t *bytes = plan_.spike + b * n_;
+    std::fill(bytes + range.begin, bytes + range.end, std::uint8_t(0));
+    for_ids_in(range, list, [&](std::int32_t j) { bytes[j] = 1; });
   }
 }
 
@@ -189,6 +196,19 @@ Ids Population::force(int thread, const Clock &clock, std::int64_t b, Ids ids) {
   return {out, n};
 }
 
+void Population::trace(Range own, std::int64_t b, Ids ids) {
+  float *x = plan_.x ? plan_.x + b * n_ : nullptr;
+  float *summed = is_input() && plan_.summed ? plan_.summed + b * n_ : nullptr;
+  for_ids_in(own, ids, [&](std::int32_t j) {
+    if (x) {
+      const float scale = at(plan_.trace_scale, j);
+      x[j] = plan_.trace == Trace::additive ? x[j] + scale : scale;
+    }
+    if (summed)
+      summed[j] += 1.0f;
+  });
+}
+
 void Population::publish(int thread, const Clock &clock) {
   Private &p = privates_[thread];
   const Range own = ranges_[thread];
@@ -196,19 +216,14 @@ void Population::publish(int thread, const Clock &clock) {
     Ids ids = is_input() ? p.lists[clock.parity][b] : collect(thread, clock.parity, b);
     if (plan_.one_spike)
       ids = select(thread, clock, b, ids);
-    if (plan_.x)
-      for_ids_in(own, ids, [&](std::int32_t j) {
-        float &x = plan_.x[b * n_ + j];
-        const float scale = at(plan_.trace_scale, j);
-        x = plan_.trace == Trace::additive ? x + scale : scale;
-      });
-    if (is_input() && plan_.summed)
-      for_ids_in(own, ids, [&](std::int32_t j) { plan_.summed[b * n_ + j] += 1.0f; });
+    trace(own, b, ids);
     if (clamp_.ptr || unclamp_.ptr)
       ids = force(thread, clock, b, ids);
-    std::uint8_t *bytes = plan_.spike + b * n_;
-    for_ids_in(own, p.lists[!clock.parity][b], [&](std::int32_t j) { bytes[j] = 0; });
-    for_ids_in(own, ids, [&](std::int32_t j) { bytes[j] = 1; });
+    if (bytes_watched_) {
+      std::uint8_t *bytes = plan_.spike + b * n_;
+      for_ids_in(own, p.lists[!clock.parity][b], [&](std::int32_t j) { bytes[j] = 0; });
+      for_ids_in(own, ids, [&](std::int32_t j) { bytes[j] = 1; });
+    }
     if (counts_) {
       std::int32_t *counts = counts_ + (clock.sample * batch_ + b) * n_;
       for_ids_in(own, ids, [&](std::int32_t j) { ++counts[j]; });

@@ -23,7 +23,8 @@ public:
   // [B] lists, the same on every thread; each thread has its own copy
   const Ids *sent(int thread, int parity) const { return privates_[thread].lists[parity].data(); }
 
-  void begin_run(const RunArgs &args, int index);
+  // bytes_watched: whether an input's spike bytes are looked at before its block ends
+  void begin_run(const RunArgs &args, int index, bool bytes_watched);
   // lists from the bytes that the last run left
   void begin(int thread, int parity);
   void reset(int thread, int parity);
@@ -45,6 +46,7 @@ private:
     Buffer<std::int32_t> ids[2], forced;
     std::vector<std::int32_t> slot; // of windows
   };
+  void trace(Range own, std::int64_t b, Ids ids);
   Ids collect(int thread, int parity, std::int64_t b);
   Ids select(int thread, const Clock &, std::int64_t b, Ids candidates);
   Ids force(int thread, const Clock &, std::int64_t b, Ids ids);
@@ -65,6 +67,7 @@ private:
   std::vector<Private> privates_;
 
   Forced clamp_, unclamp_, inject_v_;
+  bool bytes_watched_ = true;
   std::int32_t *counts_ = nullptr;
   const std::int32_t *winners_ = nullptr;
   const float *uniforms_ = nullptr;

@@ -81,30 +81,49 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   };
 
   template <bool scalar>
-  static void before(const PopulationData &d, Tile &tile, int g, std::int64_t j, int count) {
-    for (int k = 0; k < Model::n_param && !scalar; ++k)
-      tile.param[g][k] = load_column(d.param[k], j, count);
+  [[gnu::always_inline]] static void before(const PopulationData &d, vf *param, vf *shared, std::int64_t j, int count) {
+    if constexpr (!scalar)
+      for (int k = 0; k < Model::n_param; ++k)
+        param[k] = load_column(d.param[k], j, count);
     for (int k = 0; k < Model::n_shared; ++k)
-      tile.shared[g][k] = load_n(d.shared[k] + j, count);
+      shared[k] = load_n(d.shared[k] + j, count);
     vf n_sent(0.0f);
     if constexpr (Model::uses_sent)
       for (std::int32_t b = 0; b < d.batch; ++b)
         n_sent = n_sent + ones(load_mask(d.spike + b * d.n + j, count));
-    Model::before(tile.shared[g], n_sent, tile.param[scalar ? 0 : g]);
-    tile.n_spikes[g] = vf(0.0f);
+    Model::before(shared, n_sent, param);
   }
 
-  template <bool scalar>
-  static void group(const PopulationData &d, const Advance &a, Tile &tile, int g, std::int64_t j,
-                    int count, std::int32_t b) {
-    const std::int64_t row = b * d.n, at = row + j;
-    vf i_syn = sum_currents(a.currents[b], a.n_currents[b], j, count);
+  // what one batch element needs, in registers instead of behind pointers
+  struct Row {
+    float *state[at_least_one(Model::n_state)], *x, *summed;
+    const float *inject_v, *current;
+    std::int32_t *ids;
+    std::int32_t n_ids;
+    Column decay_x;
+
+    Row(const PopulationData &d, const Advance &a, std::int32_t b)
+        : x(d.x ? d.x + b * d.n : nullptr), summed(d.summed ? d.summed + b * d.n : nullptr),
+          inject_v(a.inject_v), current(a.currents[b]->row),
+          ids(a.ids + b * a.ids_stride + a.range.begin), n_ids(a.n_ids[b]), decay_x(d.decay_x) {
+      for (int k = 0; k < Model::n_state; ++k)
+        state[k] = d.state[k] + b * d.n;
+    }
+  };
+
+  // only_row: the current is one row and nothing else
+  template <bool only_row>
+  [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a, const vf *param, const vf *shared,
+                    vf &n_spikes, Row &r, std::int64_t j, int count, std::int32_t b) {
+    vf i_syn = only_row ? load_n(r.current + j, count)
+                        : sum_currents(a.currents[b], a.n_currents[b], j, count);
     vf state[at_least_one(Model::n_state)];
     for (int k = 0; k < Model::n_state; ++k)
-      state[k] = load_n(d.state[k] + at, count);
+      state[k] = load_n(r.state[k] + j, count);
     if constexpr (Model::v >= 0)
-      if (a.inject_v)
-        state[Model::v] = state[Model::v] + load_n(a.inject_v + j, count);
+      if (r.inject_v)
+        state[Model::v] = state[Model::v] + load_n(r.inject_v + j, count);
+    const std::int64_t row = b * d.n, at = row + j;
     vm last = none();
     if constexpr (Model::uses_spike || Model::n_window > 0)
       last = load_mask(d.spike + at, count);
@@ -113,60 +132,88 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       store_n(w.ptr + a.slot[k] * d.batch * d.n + at, w.of_spike ? ones(last) : i_syn, count);
     }
     const Context context{d, a, j, row, count};
-    vm spike = Model::step(state, tile.shared[g], i_syn, last, tile.param[scalar ? 0 : g], context);
+    vm spike = Model::step(state, shared, i_syn, last, param, context);
     for (int k = 0; k < Model::n_state; ++k)
-      store_n(d.state[k] + at, state[k], count);
-    if (d.x)
-      store_n(d.x + at, load_n(d.x + at, count) * load_column(d.decay_x, j, count), count);
-    if (d.summed)
-      store_n(d.summed + at, load_n(d.summed + at, count) + i_syn, count);
+      store_n(r.state[k] + j, state[k], count);
+    if (r.x)
+      store_n(r.x + j, load_n(r.x + j, count) * load_column(r.decay_x, j, count), count);
+    if (r.summed)
+      store_n(r.summed + j, load_n(r.summed + j, count) + i_syn, count);
     if (count < lanes)
       spike = spike & first(count);
-    if (any(spike)) {
-      std::int32_t *out = a.ids + b * a.ids_stride + a.range.begin + a.n_ids[b];
-      a.n_ids[b] += compress(out, lane_index + static_cast<std::int32_t>(j), spike);
-      tile.n_spikes[g] = tile.n_spikes[g] + ones(spike);
+    if (any(spike)) [[unlikely]] {
+      r.n_ids += compress(r.ids + r.n_ids, lane_index + static_cast<std::int32_t>(j), spike);
+      n_spikes = n_spikes + ones(spike);
     }
   }
 
-  static void after(const PopulationData &d, Tile &tile, int g, std::int64_t j, int count,
-                    const vf *param) {
-    Model::after(tile.shared[g], tile.n_spikes[g], param);
+  [[gnu::always_inline]] static void after(const PopulationData &d, const vf *param, vf *shared, vf n_spikes,
+                    std::int64_t j, int count) {
+    Model::after(shared, n_spikes, param);
     for (int k = 0; k < Model::n_shared; ++k)
-      store_n(d.shared[k] + j, tile.shared[g][k], count);
+      store_n(d.shared[k] + j, shared[k], count);
   }
 
-  // `whole` groups of 16, then `rest` neurons
-  template <bool scalar>
-  static void neurons(const PopulationData &d, const Advance &a, Tile &tile, std::int64_t j,
-                      int whole, int rest) {
-    const std::int64_t last = j + whole * lanes;
-    for (int g = 0; g < whole; ++g)
-      before<scalar>(d, tile, g, j + g * lanes, lanes);
-    if (rest)
-      before<scalar>(d, tile, whole, last, rest);
-    for (std::int32_t b = 0; b < d.batch; ++b) {
-      for (int g = 0; g < whole; ++g)
-        group<scalar>(d, a, tile, g, j + g * lanes, lanes, b);
-      if (rest)
-        group<scalar>(d, a, tile, whole, last, rest, b);
-    }
-    for (int g = 0; g < whole; ++g)
-      after(d, tile, g, j + g * lanes, lanes, tile.param[scalar ? 0 : g]);
-    if (rest)
-      after(d, tile, whole, last, rest, tile.param[scalar ? 0 : whole]);
+  // f(group of the range, first neuron, how many neurons)
+  template <class F> static void for_groups(Range range, F f) {
+    int g = 0;
+    std::int64_t j = range.begin;
+    for (; j + lanes <= range.end; j += lanes)
+      f(g++, j, lanes);
+    if (j < range.end)
+      f(g, j, static_cast<int>(range.end - j));
   }
 
-  template <bool scalar> static void tiles(const PopulationData &d, const Advance &a) {
+  // a batch of one: nothing leaves the registers between the three parts
+  template <bool scalar, bool only_row>
+  static void single(const PopulationData &d, const Advance &a, vf *param) {
+    Row r(d, a, 0);
+    for_groups(a.range, [&](int, std::int64_t j, int count) {
+      vf shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
+      before<scalar>(d, param, shared, j, count);
+      group<only_row>(d, a, param, shared, n_spikes, r, j, count, 0);
+      after(d, param, shared, n_spikes, j, count);
+    });
+    a.n_ids[0] = r.n_ids;
+  }
+
+  template <bool scalar, bool only_row>
+  static void row(const PopulationData &d, const Advance &a, Tile &tile, Range range,
+                  std::int32_t b) {
+    Row r(d, a, b);
+    for_groups(range, [&](int g, std::int64_t j, int count) {
+      group<only_row>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j,
+                      count, b);
+    });
+    a.n_ids[b] = r.n_ids;
+  }
+
+  static bool only_row(const Advance &a, std::int32_t b) {
+    return a.n_currents[b] == 1 && a.currents[b]->row && !a.currents[b]->bias;
+  }
+
+  template <bool scalar> static void step(const PopulationData &d, const Advance &a) {
     Tile tile;
     for (int k = 0; k < Model::n_param && scalar; ++k)
       tile.param[0][k] = vf(*d.param[k].ptr);
     for (std::int32_t b = 0; b < d.batch; ++b)
       a.n_ids[b] = 0;
-    constexpr std::int64_t width = (tile_groups - 1) * lanes;
-    for (std::int64_t j = a.range.begin; j < a.range.end; j += width) {
-      const std::int64_t n = std::min(width, a.range.end - j);
-      neurons<scalar>(d, a, tile, j, static_cast<int>(n / lanes), static_cast<int>(n % lanes));
+    if (d.batch == 1)
+      return only_row(a, 0) ? single<scalar, true>(d, a, tile.param[0])
+                            : single<scalar, false>(d, a, tile.param[0]);
+    constexpr std::int64_t width = tile_groups * lanes;
+    for (std::int64_t first = a.range.begin; first < a.range.end; first += width) {
+      const Range range = {first, std::min(first + width, a.range.end)};
+      for_groups(range, [&](int g, std::int64_t j, int count) {
+        before<scalar>(d, tile.param[scalar ? 0 : g], tile.shared[g], j, count);
+        tile.n_spikes[g] = vf(0.0f);
+      });
+      for (std::int32_t b = 0; b < d.batch; ++b)
+        only_row(a, b) ? row<scalar, true>(d, a, tile, range, b)
+                       : row<scalar, false>(d, a, tile, range, b);
+      for_groups(range, [&](int g, std::int64_t j, int count) {
+        after(d, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], j, count);
+      });
     }
   }
 
@@ -185,9 +232,9 @@ public:
     for (int k = 0; k < Model::n_param; ++k)
       scalar = scalar && d.param[k].len == 1;
     if (scalar)
-      tiles<true>(d, a);
+      step<true>(d, a);
     else
-      tiles<false>(d, a);
+      step<false>(d, a);
   }
 };
 
