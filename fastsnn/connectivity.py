@@ -55,15 +55,19 @@ class Connectivity:
             low, high = bounds if all(map(_is_finite, bounds)) else (0.0, 1.0)
             drawn = network_uniform(seed, shape, stream_index=0, step=stream)
             return low + (high - low) * drawn
-        if not isinstance(self.w, Tensor):
-            return _finite(what, torch.full(shape, float(self.w)))
-        if tuple(self.w.shape) != shape:
-            hint = " Did you mean w.T?" if tuple(self.w.T.shape) == shape else ""
+        try:
+            given = torch.as_tensor(self.w, dtype=torch.float32).detach()
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ShapeError(
-                f"{what}: weight is {tuple(self.w.shape)}, expected {shape} "
+                f"{what}: weight is {self.w!r}, expected a number or a tensor {shape}."
+            ) from error
+        if given.dim() and tuple(given.shape) != shape:
+            hint = " Did you mean w.T?" if tuple(reversed(given.shape)) == shape else ""
+            raise ShapeError(
+                f"{what}: weight is {tuple(given.shape)}, expected {shape} "
                 f"({'pre, post' if len(shape) == 2 else 'post'}).{hint}"
             )
-        return _finite(what, self.w.detach().to(torch.float32).clone())
+        return _finite(what, given.expand(shape).clone())
 
 
 def _is_finite(x: float) -> bool:

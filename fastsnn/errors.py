@@ -6,6 +6,8 @@ Every message says what, what was given, what was expected, and how to mend it.
 
 from __future__ import annotations
 
+import operator
+
 
 class FastsnnError(ValueError):
     """Base of all errors raised for bad input."""
@@ -21,3 +23,15 @@ class ShapeError(FastsnnError):
 
 class BackendError(FastsnnError):
     """A backend is unknown, or cannot run this network on this machine."""
+
+
+def whole_number(what: str, value: object, least: int, below: int | None = None) -> int:
+    """A whole number of at least `least` (and below `below`), or FastsnnError."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least or (below is not None and number >= below):
+        bound = "" if below is None else f" and below {below}"
+        raise FastsnnError(f"{what}: expected a whole number of {least} or more{bound}.")
+    return number

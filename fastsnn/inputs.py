@@ -65,22 +65,39 @@ class Source(Protocol):
     def bind(self, target: Target) -> BoundInput: ...
 
 
+def _fit(data: Tensor, target: Target, per_step: bool) -> Tensor | None:
+    """Data as [rows, B, n], or None where its shape does not say so.
+
+    The last dimensions make up n.  Of the leading ones the batch may be left out where it is 1, and
+    what is the same for all rows may be given once.
+    """
+    s, t, b = target.samples, target.steps, target.batch
+    rows = s * t if per_step else s
+    views = {(rows, b): (rows, b)}
+    if per_step:
+        views[s, t, b] = (rows, b)
+    if b == 1:
+        views |= {lead[:-1]: view for lead, view in views.items()}
+    if rows == 1 or not per_step:
+        views = {(b,): (1, b), (): (1, 1), **views}
+    for k in range(data.dim() + 1):
+        lead = tuple(data.shape[:k])
+        if lead in views and data.shape[k:].numel() == target.n:
+            return data.reshape(*views[lead], target.n).expand(rows, b, target.n)
+    return None
+
+
 def _grid(what: str, data: Any, target: Target, per_step: bool) -> Tensor:
-    """Bring [..., n] or [..., *shape] data to [rows, B, n]; missing leading ones are shared."""
+    """Bring data to [rows, B, n], rows being steps or samples."""
     data = torch.as_tensor(data, device=target.device)
-    rows = target.samples * (target.steps if per_step else 1)
-    full = (rows, target.batch, target.n)
-    name = "steps" if per_step else "samples"
-    if data.numel() == rows * target.batch * target.n and data.dim() >= 1:
-        return data.reshape(full)
-    if data.numel() == target.batch * target.n and not per_step:
-        return data.reshape(1, target.batch, target.n).expand(full)
-    if data.numel() == target.n and not per_step:
-        return data.reshape(1, 1, target.n).expand(full)
-    raise ShapeError(
-        f"{what} of '{target.name}' has shape {tuple(data.shape)}, expected ({name}, batch, n) = "
-        f"{full}."
-    )
+    grid = _fit(data, target, per_step)
+    if grid is None:
+        rows = target.samples * (target.steps if per_step else 1)
+        raise ShapeError(
+            f"{what} of '{target.name}' has shape {tuple(data.shape)}, expected "
+            f"({'steps' if per_step else 'samples'}, batch, n) = {(rows, target.batch, target.n)}."
+        )
+    return grid
 
 
 def _finite(what: str, target: Target, data: Tensor) -> Tensor:
@@ -140,7 +157,10 @@ class Events:
         count = torch.as_tensor(self.ids).numel()
         key = torch.zeros(count, dtype=torch.int64)
         for name, (values, limit) in limits.items():
-            values = torch.as_tensor(values).to("cpu", torch.int64).reshape(-1)
+            given = torch.as_tensor(values).cpu().reshape(-1)
+            values = given.to(torch.int64)
+            if bool((values != given).any()):
+                raise ShapeError(f"Events of '{target.name}': {name} holds no whole numbers.")
             if values.numel() not in (1, count):
                 raise ShapeError(
                     f"Events of '{target.name}': {name} has {values.numel()} entries, expected "
@@ -218,9 +238,8 @@ class Current:
                 f"Current given to the Input population '{target.name}', expected Spikes, Events, "
                 f"Poisson or Bernoulli."
             )
-        data = torch.as_tensor(self.data)
-        per_step = data.numel() == target.samples * target.steps * target.batch * target.n
-        grid = _grid("Current", data, target, per_step=per_step)
+        per_step = _fit(torch.as_tensor(self.data), target, per_step=True) is not None
+        grid = _grid("Current", self.data, target, per_step=per_step)
         return BoundInput("current", _finite("Current", target, grid), per_step=per_step)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fastsnn import backends, running, storage, table
 from fastsnn.connectivity import Connectivity
-from fastsnn.errors import FastsnnError, ModelError, ShapeError
+from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError, whole_number
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.monitors import Monitor
@@ -55,14 +55,17 @@ class Network:
     ) -> None:
         if not 0.0 < dt < float("inf"):
             raise FastsnnError(f"Network(dt={dt!r}): expected a positive time step in ms.")
-        if batch_size < 1:
-            raise FastsnnError(f"Network(batch_size={batch_size!r}): expected 1 or more.")
-        if not 0 <= seed < 2**64:
-            raise FastsnnError(f"Network(seed={seed!r}): expected 0 <= seed < 2**64.")
-        if threads is not None and threads < 1:
-            raise FastsnnError(f"Network(threads={threads!r}): expected 1 or more, or None.")
-        self.dt, self.batch_size, self.seed = float(dt), int(batch_size), int(seed)
-        self.device = torch.device(device)
+        self.dt = float(dt)
+        self.batch_size = whole_number(f"Network(batch_size={batch_size!r})", batch_size, 1)
+        self.seed = whole_number(f"Network(seed={seed!r})", seed, 0, 2**64)
+        if threads is not None:
+            threads = whole_number(f"Network(threads={threads!r})", threads, 1)
+        if backend != "auto" and backend not in backends.REGISTRY:
+            raise backends.unknown(backend)
+        try:
+            self.device = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
+            raise BackendError(f"Network(device={str(device)!r}): {error}") from error
         self.learning = True
         self.step = 0
         self.populations: dict[str, Population] = {}
@@ -189,9 +192,12 @@ class Network:
         """
         name = owner if isinstance(owner, str) else owner.name
         found = self.populations.get(name) or self.projections.get(name)
-        if found is None or variable not in found.variables():
-            have = f"; it has {', '.join(found.variables())}" if found else ""
-            raise ShapeError(f"monitor('{name}', '{variable}'): there is no such variable{have}.")
+        if found is None:
+            have = ", ".join((*self.populations, *self.projections)) or "nothing yet"
+            raise ShapeError(f"monitor('{name}', '{variable}'): no '{name}' here; there is {have}.")
+        if variable not in found.variables():
+            have = ", ".join(found.variables())
+            raise ShapeError(f"monitor('{name}', '{variable}'): no such variable; it has {have}.")
         if index is not None:
             index = torch.as_tensor(index, dtype=torch.int64, device=self.device).reshape(-1)
             width = found.variables()[variable].shape[-1]
@@ -271,6 +277,7 @@ class Network:
         steps = running.whole_steps(self, time)
         if samples is None:
             samples = running.count_samples(self, inputs)
+        samples = whole_number(f"present(samples={samples!r})", samples, 1)
         args = RunArgs(n_steps=steps, n_samples=samples, learning=self.learning, reset=reset)
         running.bind_inputs(self, args, inputs)
         args.reward = running.bind_reward(self, reward)
@@ -323,8 +330,7 @@ class Network:
 
     def set_batch_size(self, batch_size: int) -> None:
         """Change the batch size; state starts at its initial values, weights and theta are kept."""
-        if batch_size < 1:
-            raise FastsnnError(f"set_batch_size({batch_size!r}): expected 1 or more.")
+        batch_size = whole_number(f"set_batch_size({batch_size!r})", batch_size, 1)
         self.batch_size = batch_size
         for p in self.populations.values():
             p.allocate(batch_size)

@@ -53,6 +53,10 @@ class Population:
             raise ModelError(
                 f"Population '{name}': tau_trace={tau_trace!r}, expected tau_trace > 0 ms."
             )
+        if not bool(torch.isfinite(self.trace_scale).all()):
+            raise ModelError(
+                f"Population '{name}': trace_scale={trace_scale!r}, expected finite numbers."
+            )
         self.numbers = {
             k: v if k in type(model).kernels() else self._per_neuron(k, v)
             for k, v in model.argument_values(dt).items()

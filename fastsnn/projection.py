@@ -103,6 +103,8 @@ class Projection:
         value = torch.as_tensor(value, dtype=torch.float32, device=self._w.device)
         if value.dim() and value.shape != self._w.shape:
             raise ShapeError(f"{self}: w is {tuple(value.shape)}, expected {tuple(self._w.shape)}.")
+        if not all_finite(value):
+            raise ShapeError(f"{self}: w holds NaN or infinity, expected finite numbers.")
         self._w.copy_(value.expand_as(self._w))
 
     def settle(self) -> None:
@@ -160,13 +162,16 @@ class Projection:
         return bound if bound.numel() == 1 else bound.reshape(self._w.shape)
 
     def _bound(self, name: str, value: float | Tensor) -> Tensor:
-        bound = torch.as_tensor(value, dtype=torch.float32).detach().to(self.device).reshape(-1)
-        if bool(bound.isnan().any()) or bound.numel() not in (1, self.source.n * self.target.n):
+        bound = torch.as_tensor(value, dtype=torch.float32).detach().to(self.device)
+        n_pre, n_post = self.source.n, self.target.n
+        shapes = [(n_pre, n_post), (n_pre * n_post,)]
+        if bool(bound.isnan().any()) or (bound.numel() != 1 and tuple(bound.shape) not in shapes):
+            given = f"of shape {tuple(bound.shape)}" if bound.dim() else repr(value)
             raise ShapeError(
-                f"{self}: {name}={value!r}, expected a number or a tensor "
-                f"{(self.source.n, self.target.n)} (pre, post) without NaN."
+                f"{self}: {name} is {given}, expected a number or a tensor "
+                f"{(n_pre, n_post)} (pre, post) without NaN."
             )
-        return bound.contiguous()
+        return bound.reshape(-1).clone()
 
     def _bias(self, bias: Tensor) -> Tensor:
         bias = torch.as_tensor(bias, dtype=torch.float32).detach().to(self.device).reshape(-1)

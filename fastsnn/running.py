@@ -26,15 +26,29 @@ _CHUNK_BYTES = 64 << 20
 
 def whole_steps(net: Network, time: float) -> int:
     """Number of steps in `time` ms."""
-    steps = round(float(time) / net.dt)
-    if steps < 0 or abs(steps * net.dt - time) > 1e-6 * max(net.dt, abs(time)):
+    try:
+        steps = round(float(time) / net.dt)
+        fits = steps >= 0 and abs(steps * net.dt - time) <= 1e-6 * max(net.dt, abs(time))
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
         raise FastsnnError(f"time={time!r} ms is no whole number of steps of dt={net.dt} ms.")
     return steps
 
 
+def named(what: str, given: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    """Names and values of a mapping."""
+    if given is not None and not isinstance(given, Mapping):
+        raise FastsnnError(
+            f"{what} is a {type(given).__name__}, expected a mapping from names to values, e.g. "
+            f"{{'X': ...}}."
+        )
+    yield from (given or {}).items()
+
+
 def count_samples(net: Network, inputs: Mapping[str, Any]) -> int:
     """Number of samples, from the leading dimension of rates."""
-    for name, value in inputs.items():
+    for name, value in named("inputs", inputs):
         data = getattr(value, "rates", getattr(value, "p", None))
         dims = torch.as_tensor(data).dim() if data is not None else 0
         if dims == 3 or (dims == 2 and net.batch_size == 1 and net.find(name).n == data.shape[-1]):
@@ -46,7 +60,7 @@ def count_samples(net: Network, inputs: Mapping[str, Any]) -> int:
 
 def bind_inputs(net: Network, args: RunArgs, inputs: Mapping[str, Any] | None) -> None:
     """Check the inputs and put them into one form."""
-    for name, value in (inputs or {}).items():
+    for name, value in named("inputs", inputs):
         p = net.find(name)
         target = Target(
             p.name,
@@ -66,13 +80,17 @@ def bind_forced(
 ) -> dict[int, Tensor]:
     """Check clamp, unclamp or inject_v: [n] or [T, n] per population."""
     out = {}
-    for name, value in (given or {}).items():
+    for name, value in named(what, given):
         p = net.find(name)
-        data = torch.as_tensor(value, device=net.device).to(dtype)
-        if data.numel() not in (p.n, steps * p.n):
+        data = torch.as_tensor(value, device=net.device)
+        each = data.shape[:1] == (steps,) and data.shape[1:].numel() == p.n
+        if not each and data.numel() != p.n:
             raise ShapeError(
                 f"{what} of '{p.name}' is {tuple(data.shape)}, expected {(p.n,)} or {(steps, p.n)}."
             )
+        if dtype == torch.bool and bool(((data != 0) & (data != 1)).any()):
+            raise ShapeError(f"{what} of '{p.name}' holds other values than 0 and 1.")
+        data = data.to(dtype)
         if dtype == torch.float32 and not bool(torch.isfinite(data).all()):
             raise ShapeError(
                 f"{what} of '{p.name}' holds NaN or infinity, expected finite numbers."
@@ -81,15 +99,14 @@ def bind_forced(
             raise ShapeError(
                 f"inject_v: '{p.name}' ({type(p.model).__name__}) has no membrane potential v."
             )
-        flat = data.dim() == 1 or data.numel() == p.n
-        out[net.index_of(p)] = data.reshape((p.n,) if flat else (steps, p.n)).contiguous()
+        out[net.index_of(p)] = data.reshape((steps, p.n) if each else (p.n,)).contiguous()
     return out
 
 
 def bind_masks(net: Network, masks: Mapping[str, Any] | None) -> dict[int, Tensor]:
     """Check masks: [n_pre, n_post] per dense projection."""
     out = {}
-    for name, value in (masks or {}).items():
+    for name, value in named("masks", masks):
         if name not in net.projections or not net.projections[name].wiring.learns:
             raise FastsnnError(f"masks: there is no dense projection '{name}'.")
         shape = tuple(net.projections[name].w.shape)
@@ -115,7 +132,10 @@ def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
                 f"{needs[0]} learns from reward; give reward=... (a number, or [batch])."
             )
         return None
-    values = torch.as_tensor(reward, dtype=torch.float32, device=net.device).reshape(-1)
+    try:
+        values = torch.as_tensor(reward, dtype=torch.float32, device=net.device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.zeros(0)
     if values.numel() not in (1, net.batch_size) or not bool(torch.isfinite(values).all()):
         raise ShapeError(
             f"reward={reward!r}: expected a finite number, or {net.batch_size} of them (batch)."
@@ -130,8 +150,9 @@ def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
 
 def bind_replay(net: Network, args: RunArgs, replay: Mapping[str, Tensor] | None) -> None:
     """Check recorded draws: winners (integers) or uniform numbers (floats) per population."""
-    for name, draws in (replay or {}).items():
-        p, winners = net.find(name), not torch.as_tensor(draws).is_floating_point()
+    for name, draws in named("replay", replay):
+        p, draws = net.find(name), torch.as_tensor(draws)
+        winners = not draws.is_floating_point()
         shape = (args.n_steps, net.batch_size) if winners else (args.n_steps, net.batch_size, p.n)
         if tuple(draws.shape) != shape:
             raise ShapeError(f"replay['{name}'] is {tuple(draws.shape)}, expected {shape}.")

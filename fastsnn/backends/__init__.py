@@ -49,13 +49,18 @@ def choose(plan: Plan, name: str = "auto") -> str:
         name = next(n for n, reason in reasons.items() if reason is None)
         _say_what_was_passed_over(plan, name, reasons)
     if name not in REGISTRY:
-        raise BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
+        raise unknown(name)
     if reasons[name] is not None:
         able = ", ".join(n for n, reason in reasons.items() if reason is None)
         raise BackendError(
             f"backend={name!r} cannot run this network: {reasons[name]} Usable for it: {able}."
         )
     return name
+
+
+def unknown(name: str) -> BackendError:
+    """The error that there is no such backend."""
+    return BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
 
 
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
