@@ -322,13 +322,13 @@ net.population("in", models.Input(), 20_000)
 rates = {"in": Poisson(torch.full((2, 20_000), 1.0))}
 net.present(rates, 4)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-net.present(rates, 400, count=["in"])
+net.present(rates, 150, count=["in"])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
 def test_nothing_big_is_made_for_long_random_input(backend):
-    # as spikes on a grid this input would take 15,600 KiB, as floats 62,500
+    # as spikes on a grid this input would take 5,900 KiB, as floats 23,400
     command = [sys.executable, "-c", MEMORY, backend]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 6_000
+    assert int(done.stdout) < 3_000
