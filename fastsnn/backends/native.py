@@ -5,6 +5,7 @@ tensors."""
 from __future__ import annotations
 
 import threading
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 ABI = 1
+_TRY_AGAIN = 50
 
 
 def usable() -> str | None:
@@ -56,35 +58,56 @@ class Program:
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan = plan
-        self.threads = threads or 0
         self._keep: list[Any] = []
-        self._program = _native.Program(self._plan_dict())
+        # None: the engine says how many threads may pay off; whether they do, `_Choice` measures
+        most = threads or self._make(0).threads
+        self._choice = _Choice([most] if threads or most == 1 else [1, most])
+        self._programs: dict[int, Any] = {}
+        self._last: int | None = None
+
+    @property
+    def threads(self) -> int:
+        """Threads of the next run."""
+        return self._choice.threads
+
+    def _make(self, threads: int) -> Any:
+        return _native.Program(self._plan_dict(threads))
+
+    def _program(self, threads: int) -> Any:
+        if threads not in self._programs:
+            self._programs[threads] = self._make(threads)
+        return self._programs[threads]
 
     def run(self, args: RunArgs, report: RunReport) -> None:
         """Run all samples in one call, with the GIL released."""
         done = torch.zeros(2, dtype=torch.int64)
         finished = torch.zeros(1, dtype=torch.int64)
         keep: list[Any] = []
+        threads = self._choice.threads
         call = self._run_dict(args, keep) | {
+            "fresh": self._last != threads,
             "done": done.data_ptr(),
             "progress": finished.data_ptr(),
         }
+        self._last = threads
+        start = perf_counter()
         try:
             with _Watch(args.progress, finished):
-                result = self._program.run(call)
+                result = self._program(threads).run(call)
             report.tries = list(result["tries"])
         except KeyboardInterrupt:
             report.interrupted = True
         report.samples, report.steps = int(done[0]), int(done[1])
+        self._choice.note(threads, report.steps, perf_counter() - start)
 
-    def _plan_dict(self) -> dict[str, Any]:
+    def _plan_dict(self, threads: int) -> dict[str, Any]:
         plan = self.plan
         return {
             "abi": ABI,
             "batch": plan.batch,
             "dt": plan.dt,
             "seed": plan.seed,
-            "threads": self.threads,
+            "threads": threads,
             "isa": "",
             "populations": [self._population(p) for p in plan.populations],
             "projections": [self._projection(p) for p in plan.projections],
@@ -232,6 +255,35 @@ _WINDOWS = {"i_syn": "input", "spike": "spike"}
 
 def _ptr(t: Tensor | None) -> int:
     return 0 if t is None else t.data_ptr()
+
+
+class _Choice:
+    """How many threads to use, by the time that steps took.
+
+    Threads wait for each other at every step: where other programs use the cores, fewer are faster.
+    The result is the same bits.  The slower choice is tried again every `_TRY_AGAIN` runs.
+    """
+
+    def __init__(self, options: list[int]) -> None:
+        self.options = options
+        self.seconds_a_step: dict[int, float] = {}
+        self.runs = 0
+
+    @property
+    def threads(self) -> int:
+        """The choice for the next run."""
+        untried = [n for n in self.options if n not in self.seconds_a_step]
+        if untried:
+            return untried[0]
+        best = min(self.options, key=self.seconds_a_step.__getitem__)
+        again = self.runs % _TRY_AGAIN == 0
+        return next(n for n in self.options if len(self.options) == 1 or (n == best) != again)
+
+    def note(self, threads: int, steps: int, seconds: float) -> None:
+        """Remember how long a run took."""
+        if steps:
+            self.runs += 1
+            self.seconds_a_step[threads] = seconds / steps
 
 
 class _Watch:
