@@ -6,6 +6,8 @@
 namespace fastsnn {
 
 namespace {
+constexpr int most_spins = 200, most_yields = 100;
+
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -16,19 +18,25 @@ inline void pause() {
 void Barrier::wait() {
   if (n_ == 1)
     return;
-  const unsigned generation = generation_.load(std::memory_order_relaxed);
+  const int generation = generation_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_) {
     arrived_.store(0, std::memory_order_relaxed);
     generation_.store(generation + 1, std::memory_order_release);
+    generation_.notify_all();
     return;
   }
-  // the machine may be shared: a thread that waits long gives its core away
-  for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins) {
-    if (spins < 2000)
-      pause();
-    else
-      std::this_thread::yield();
+  for (int spins = 0; spins < most_spins; ++spins) {
+    if (generation_.load(std::memory_order_acquire) != generation)
+      return;
+    pause();
   }
+  // the machine may be shared: the thread waited for may need this core
+  for (int yields = 0; yields < most_yields; ++yields) {
+    if (generation_.load(std::memory_order_acquire) != generation)
+      return;
+    std::this_thread::yield();
+  }
+  generation_.wait(generation, std::memory_order_acquire);
 }
 
 void Pool::run(const std::function<void(int)> &work) {

@@ -20,7 +20,7 @@ public:
 private:
   const int n_;
   alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<unsigned> generation_{0};
+  alignas(64) std::atomic<int> generation_{0};
 };
 
 class Pool {
