@@ -22,7 +22,7 @@ from fastsnn.datasets import load_mnist
 from fastsnn.files import replacing
 from fastsnn.mnist import Settings, SettingsError, checkpoint, run
 from fastsnn.mnist.checkpoint import CheckpointError
-from fastsnn.mnist.presentation import build, epoch_order, present, rates, set_learning_rate
+from fastsnn.mnist.presentation import ask, build, epoch_order, learn, rates, set_learning_rate
 from fastsnn.mnist.readout import LabelRates
 from fastsnn.mnist.training import Trainer
 
@@ -110,10 +110,23 @@ def test_rate_of_a_pixel_is_the_intensity_times_its_grey_value_to_the_gamma():
 def test_full_batches_hold_all_images_and_no_more():
     images, done = load_mnist(train=False)[:7], []
     net = build(replace(SMALL, batch_size=3), 784, 20)
-    counts = present(net, images, SMALL, done.append)
+    counts = learn(net, images, SMALL, done.append)
     assert counts.shape == (7, 15)
     assert counts.sum() > 0
     assert done[-1] == 7
+
+
+def test_silent_images_are_asked_again_stronger_until_they_answer():
+    images = load_mnist(train=False)[:12]
+    faint = replace(SMALL, intensity=50.0, retry=True, min_spikes=1)
+    net = build(faint, 784, 20)
+    once = ask(net, images, replace(faint, retry=False, judge_spikes=0))
+    w, theta = net.projections["X->Ae"].w.clone(), net.populations["Ae"].theta.clone()
+    again = ask(net, images, faint)
+    assert (once.sum(1) == 0).any()
+    assert (again.sum(1) > 0).all()
+    assert torch.equal(net.projections["X->Ae"].w, w)
+    assert torch.equal(net.populations["Ae"].theta, theta)
 
 
 # ---- training ----

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastsnn import Network, evaluation
 from fastsnn.datasets import Images
-from fastsnn.mnist.presentation import present
+from fastsnn.mnist.presentation import ask
 from fastsnn.mnist.progress import passing
 from fastsnn.mnist.readout import N_CLASSES, READOUTS, LabelRates, predict
 from fastsnn.mnist.settings import Settings
@@ -40,8 +40,7 @@ class Verdict:
 def judge(trainer: Trainer, test: Images) -> Verdict:
     """Label the neurons on training images only, then predict the class of the test images."""
     net, settings = trainer.net, trainer.settings
-    net.set_batch_size(1 if settings.retry else _BATCH)
-    net.train(False)
+    net.set_batch_size(_BATCH)
     if settings.label_from == "training":
         rates = trainer.epoch
     else:
@@ -54,7 +53,7 @@ def _label(net: Network, images: Images, settings: Settings) -> LabelRates:
     with passing("label", len(images)) as bar:
         for start in range(0, len(images), _CHUNK):
             chunk = images[start : start + _CHUNK]
-            counts = present(net, chunk, settings, bar.beyond(start))
+            counts = ask(net, chunk, settings, bar.beyond(start))
             rates.add(counts, torch.from_numpy(chunk.labels).long())
             bar.update(start + len(chunk))
     return rates
@@ -70,7 +69,7 @@ def _test(
         for start in range(0, len(images), _CHUNK):
             rows = slice(start, start + _CHUNK)
             chunk = images[rows]
-            counts = present(net, chunk, settings, bar.beyond(start))
+            counts = ask(net, chunk, settings, bar.beyond(start))
             for name in order:
                 predictions[name][rows] = predict(counts, labels, name)
             done = start + len(chunk)

@@ -19,6 +19,9 @@ from fastsnn.random import network_uniform
 
 # streams 0 to 3 of the random numbers are the network's own; initial weights take 0
 _SHUFFLE_STREAM = 1
+# how often an image is shown at most
+_TRIES = 10
+Progress = Callable[[int], None] | None
 
 
 def build(settings: Settings, n_input: int, n_images: int) -> Network:
@@ -52,10 +55,11 @@ def set_learning_rate(net: Network, settings: Settings, progress: float) -> None
         net.set_batch_size(net.batch_size)
 
 
-def rates(images: np.ndarray, settings: Settings) -> Tensor:
+def rates(images: np.ndarray, settings: Settings, gain: float = 1.0) -> Tensor:
     """Return the input rates of images [n, height, width]: float32 [n, pixels], Hz."""
     grey = torch.from_numpy(images.reshape(len(images), -1)).float() / 255.0
-    return settings.intensity * grey**settings.gamma
+    # at most one spike a step
+    return (gain * settings.intensity * grey**settings.gamma).clamp(max=1000.0 / settings.dt)
 
 
 def epoch_order(settings: Settings, epoch: int, n_images: int) -> np.ndarray:
@@ -66,23 +70,41 @@ def epoch_order(settings: Settings, epoch: int, n_images: int) -> np.ndarray:
     return torch.argsort(drawn, stable=True).numpy()
 
 
-def present(
-    net: Network,
-    images: Images,
-    settings: Settings,
-    progress: Callable[[int], None] | None = None,
-) -> Tensor:
-    """Show images one after another, net.batch_size at once; count the spikes of Ae.
+def learn(net: Network, images: Images, settings: Settings, progress: Progress = None) -> Tensor:
+    """Show images one after another, net.batch_size at once, and count the spikes of Ae.
 
     progress: called now and then with the number of images that are done.
 
     Returns int32 [n_images, n_neurons].
     """
-    n, batch = len(images), net.batch_size
-    rows = rates(images.images, settings)
+    retry = Retry("Ae", settings.min_spikes, settings.boost, _TRIES) if settings.retry else None
+    return _present(net, rates(images.images, settings), settings, progress, retry)
+
+
+def ask(net: Network, images: Images, settings: Settings, progress: Progress = None) -> Tensor:
+    """Count spikes as `learn` does, without learning; silent images are shown again, stronger."""
+    net.train(False)
+    counts = _present(net, rates(images.images, settings), settings, progress)
+    enough = max(settings.judge_spikes, settings.min_spikes if settings.retry else 0)
+    for more in range(1, _TRIES):
+        silent = (counts.sum(1) < enough).nonzero().flatten()
+        if not len(silent):
+            break
+        stronger = rates(images.images[silent.numpy()], settings, 1.0 + more * settings.boost)
+        counts[silent] = _present(net, stronger, settings)
+    return counts
+
+
+def _present(
+    net: Network,
+    rows: Tensor,
+    settings: Settings,
+    progress: Progress = None,
+    retry: Retry | None = None,
+) -> Tensor:
+    n, batch = len(rows), net.batch_size
     # a batch that is not full is filled with darkness, which makes no spike and teaches nothing
     rows = torch.nn.functional.pad(rows, (0, 0, 0, -n % batch))
-    retry = Retry("Ae", settings.min_spikes, settings.boost) if settings.retry else None
     shown = net.present(
         {"X": Poisson(rows.view(-1, batch, rows.shape[1]))},
         time=settings.time,

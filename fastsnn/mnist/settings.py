@@ -95,7 +95,9 @@ class Settings:
         1.0, "input", "exponent of the grey value, 0 to 1, before it becomes a rate", gt=0
     )
     retry: bool = _setting(
-        False, "input", "show an image again, stronger, while it makes too few spikes"
+        False,
+        "input",
+        "in training too, show an image again, stronger, while it makes too few spikes",
     )
     min_spikes: int = _setting(5, "input", "spikes that are enough for --retry", ge=1)
     boost: float = _setting(
@@ -105,6 +107,14 @@ class Settings:
     n_test: int | None = _setting(None, "evaluation", "test images; default: all", ge=1, free=True)
     n_label: int | None = _setting(
         None, "evaluation", "training images shown for labelling; default: all", ge=1, free=True
+    )
+    judge_spikes: int = _setting(
+        1,
+        "evaluation",
+        "spikes that an image must make to be judged, without learning; with fewer it is shown "
+        "again, stronger by --boost each time",
+        ge=0,
+        free=True,
     )
     label_from: str = _setting(
         "pass",

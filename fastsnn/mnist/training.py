@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from fastsnn import evaluation
 from fastsnn.datasets import Images
-from fastsnn.mnist.presentation import build, epoch_order, present, set_learning_rate
+from fastsnn.mnist.presentation import Progress, build, epoch_order, learn, set_learning_rate
 from fastsnn.mnist.readout import LabelRates, predict
 from fastsnn.mnist.settings import Settings
 
@@ -44,7 +43,7 @@ class Trainer:
         """Images to show, over all epochs."""
         return self.settings.n_epochs * len(self.images)
 
-    def step(self, progress: Callable[[int], None] | None = None) -> None:
+    def step(self, progress: Progress = None) -> None:
         """Show the images of one update interval, or what is left of the epoch.
 
         Interrupted, it leaves the network between two images: continue from an earlier `state`.
@@ -82,7 +81,7 @@ class Trainer:
         self.seen = info["seen"]
         self.history = [(seen, accuracy) for seen, accuracy in info["history"]]
 
-    def _learn(self, chunk: Images, progress: Callable[[int], None] | None) -> Tensor:
+    def _learn(self, chunk: Images, progress: Progress) -> Tensor:
         """Show a chunk; in parts, where the learning rate changes within it."""
         counts, done, batch = [], 0, self.settings.batch_size
         stage = -(-_STAGE // batch) * batch
@@ -92,7 +91,7 @@ class Trainer:
             set_learning_rate(self.net, self.settings, first / self.total)
             part = chunk[done : done + stage - place % stage]
             beyond = progress and (lambda more, done=done: progress(done + more))
-            counts.append(present(self.net, part, self.settings, beyond))
+            counts.append(learn(self.net, part, self.settings, beyond))
             done += len(part)
         return torch.cat(counts)
 
