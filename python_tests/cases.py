@@ -117,7 +117,7 @@ class Wires:
 
 @dataclass
 class Do:
-    """One thing done with a network: run, present, reset, train, write or batch."""
+    """One thing done with a network: run, present, reset, train, write, rule or batch."""
 
     what: str
     steps: int = 0
@@ -186,6 +186,9 @@ class Case:
             net.set_batch_size(options["size"])
         elif act.what == "write":
             net.projections[options["name"]].w *= options["factor"]
+        elif act.what == "rule":
+            kind = type(net.projections[options["name"]].rule)
+            net.set_rule(options["name"], kind(nu_post=options["nu_post"]))
         seen |= {label + k: v.clone() for k, v in net.state_dict().items()}
 
     def inputs(self, net: Network, act: Do) -> dict[str, Any]:

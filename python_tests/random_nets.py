@@ -29,7 +29,7 @@ NEURONS: dict[str, dict[str, tuple]] = {
 }
 PAIRS = ("PostPre", "WeightDependentPostPre", "Hebbian")
 RULES = (*PAIRS, "MSTDP", "MSTDPET")
-SIZES = (1, 2, 15, 16, 17, 31, 33, 63, 65, 130)
+SIZES = (1, 2, 15, 16, 17, 31, 33, 63, 65, 130, 257)
 SEEDS = st.integers(0, 999)
 
 
@@ -95,7 +95,7 @@ def inputs(draw, cell: Cells, what: str) -> tuple[str, Any] | None:
     seed = draw(SEEDS)
     if cell.is_input:
         kind = draw(st.sampled_from(["spikes", "events", "poisson", "bernoulli", None]))
-        p = draw(st.sampled_from([0.02, 0.1, 0.3]))
+        p = draw(st.sampled_from([0.002, 0.02, 0.1, 0.3]))
         value = {
             "spikes": Chance(p, seed),
             "events": Chance(p, seed),
@@ -179,12 +179,15 @@ def monitors(draw, case: Case) -> list[dict[str, Any]]:
 def others(draw, case: Case) -> Do:
     """Something between two runs."""
     dense = [w.name for w in case.wires if w.wiring == "dense"]
-    what = draw(st.sampled_from(["reset", "train", "batch", *["write"] * bool(dense)]))
+    plastic = [w.name for w in case.wires if w.rule in PAIRS]
+    some = [*["write"] * bool(dense), *["rule"] * bool(plastic)]
+    what = draw(st.sampled_from(["reset", "train", "batch", *some]))
     options: dict[str, Any] = {
         "reset": lambda: {},
         "train": lambda: {"mode": draw(st.booleans())},
         "batch": lambda: {"size": draw(st.sampled_from([1, 2, 3]))},
         "write": lambda: {"name": draw(st.sampled_from(dense)), "factor": 0.5},
+        "rule": lambda: {"name": draw(st.sampled_from(plastic)), "nu_post": 0.2},
     }[what]()
     return Do(what, options=options)
 

@@ -84,7 +84,7 @@ def assert_equals_torch(
 
 
 @other
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(case=cases())
 def test_random_network_is_bit_identical_on_every_backend_and_any_threads(case, other):
     want = case.play("torch")
