@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -168,6 +169,19 @@ def test_every_instruction_set_gives_the_same_bits(isa, rule, monkeypatch):
     net = case.build("cpu")
     assert net.compile()._program(1).isa == isa
     assert_equals_torch(case, case.play("torch"), "cpu", (2,))
+
+
+@pytest.mark.skipif("cpu" not in OTHERS, reason="the native engine is not built")
+@settings(max_examples=60)
+@given(case=cases())
+def test_threads_may_change_from_run_to_run(case):
+    want = case.play("torch")
+    assume(stays_finite(want))
+    order = itertools.cycle([1, 4, 2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native._Choice, "threads", property(lambda self: next(order)))
+        wrong = first_difference(case.play("cpu"), want)
+    assert wrong is None, case
 
 
 def halves(given: dict[str, Any], at: int) -> tuple[dict[str, Any], dict[str, Any]]:
