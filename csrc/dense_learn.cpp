@@ -90,6 +90,7 @@ void Dense::prepare(State &s) {
   step.w_max = *plan_.w_max.ptr;
   step.bounded = bounded_;
   step.mean = plan_.reduction == 1;
+  step.reads_pre = reads_pre_;
   step.terms = s.terms.get();
   step.variables = s.variables.get();
 }

@@ -138,7 +138,7 @@ struct LearnStep {
   const float *reward; // [B]
   const float *param;
   float w_min, w_max;
-  bool bounded, mean;
+  bool bounded, mean, reads_pre; // reads_pre: RuleKernel::pre_driven_reads_pre
   float *current;       // batch of one, packed slabs: row of the next step to overwrite, or null
   float *terms;         // [n_term, padded live.n], zero before and after
   float *variables;     // [B, n_post_variables, 16 * most_slabs], scratch

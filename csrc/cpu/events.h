@@ -40,11 +40,11 @@ template <class Rule> class Events : RuleTraits<Rule> {
     return x;
   }
 
-  // presynaptic side of one neuron with a spike
-  static void load_pre(vf *pre, const LearnStep &s, std::int64_t at) {
-    pre[0] = vf(1.0f);
+  // presynaptic side of one neuron with a spike; what no term reads may be changing by now
+  template <class T> static void load_pre(T *pre, const LearnStep &s, std::int64_t at) {
+    pre[0] = T(1.0f);
     for (int k = 1; k < Rule::n_pre; ++k)
-      pre[k] = vf(s.pre[k - 1][at]);
+      pre[k] = s.reads_pre ? T(s.pre[k - 1][at]) : T(0.0f);
   }
 
   // learn the row of S slabs; returns the new weights in w
@@ -167,10 +167,7 @@ template <class Rule> class Events : RuleTraits<Rule> {
   static void column_terms(const LearnStep &s, const SpikingColumn &c, std::int64_t stride) {
     const auto add = [&](std::int64_t row, std::int32_t b) {
       float pre[Rule::n_pre], post[Rule::n_post];
-      const std::int64_t i = b * s.n_pre + (s.row_id ? s.row_id[row] : row);
-      pre[0] = 1.0f;
-      for (int k = 1; k < Rule::n_pre; ++k)
-        pre[k] = s.pre[k - 1][i];
+      load_pre(pre, s, b * s.n_pre + (s.row_id ? s.row_id[row] : row));
       post[0] = 0.0f;
       for (int v = 0; v < n_post_variables; ++v)
         post[v + 1] = s.post[v][b * s.n_post + c.id];
