@@ -121,7 +121,8 @@ void Dense::begin(int thread) {
     return;
   if (lag_) {
     for (std::int64_t b = 0; b < batch_; ++b) {
-      std::int32_t *pre = s.lag_ids[0].data() + b * n_pre_, *post = s.lag_ids[1].data() + b * n_post_;
+      std::int32_t *pre = s.lag_ids[0].data() + b * n_pre_,
+                   *post = s.lag_ids[1].data() + b * n_post_;
       if (!event_)
         break;
       s.lag[0][b] = {pre, ids_of(plan_.last_pre + b * n_pre_, n_pre_, pre)};
@@ -193,23 +194,28 @@ void Dense::precompute(State &s, Range own) {
   }
 }
 
-std::int32_t Dense::wake(State &s, Range own, std::int64_t j) {
+void Dense::wake(State &s, Range own, std::int64_t j) {
   std::int32_t &slot = s.slot[j - own.begin];
   std::uint8_t &awake = s.awake[j - own.begin];
   s.n_awake += !awake;
   awake = 1;
   if (slot >= 0)
-    return slot / group_size;
+    return;
   const std::int32_t k = static_cast<std::int32_t>(s.slabs.size());
   if (s.in_place) {
     const std::int64_t first = j / group_size * group_size;
     const std::int64_t last = std::min(own.end, first + group_size);
-    Slab slab{plan_.w + first, n_post_, {static_cast<std::int32_t>(first)},
-              static_cast<std::int32_t>(last - first), 0, 0, false};
+    Slab slab{plan_.w + first,
+              n_post_,
+              {static_cast<std::int32_t>(first)},
+              static_cast<std::int32_t>(last - first),
+              0,
+              0,
+              false};
     s.slabs.push_back(slab);
     for (std::int64_t c = first; c < last; ++c)
       s.slot[c - own.begin] = k * group_size + static_cast<std::int32_t>(c - first);
-    return k;
+    return;
   }
   const std::int64_t n_rows = static_cast<std::int64_t>(s.row_id.size());
   if (s.slabs.empty() || s.slabs.back().count == group_size) {
@@ -223,9 +229,7 @@ std::int32_t Dense::wake(State &s, Range own, std::int64_t j) {
   std::fill(slab.ids + lane, slab.ids + group_size, static_cast<std::int32_t>(j));
   for (std::int64_t r = 0; r < n_rows; ++r)
     slab.base[r * group_size + lane] = plan_.w[s.row_id[r] * n_post_ + j];
-  const std::int32_t index = static_cast<std::int32_t>(s.slabs.size()) - 1;
-  slot = index * group_size + lane;
-  return index;
+  slot = (static_cast<std::int32_t>(s.slabs.size()) - 1) * group_size + lane;
 }
 
 void Dense::wake_at_start(State &s, Range own) {
@@ -336,10 +340,12 @@ void Dense::normalise(int thread) {
   State &s = states_[thread];
   const Range own = target_.range(thread);
   const bool bounded = can_be_event_driven_;
-  const float low = bounded ? *plan_.w_min.ptr : -INFINITY, high = bounded ? *plan_.w_max.ptr : INFINITY;
+  const float low = bounded ? *plan_.w_min.ptr : -INFINITY,
+              high = bounded ? *plan_.w_max.ptr : INFINITY;
   for (std::int64_t j = own.begin; j < own.end; j += group_size) {
     const int count = static_cast<int>(std::min<std::int64_t>(group_size, own.end - j));
-    if (std::all_of(plan_.changed + j, plan_.changed + j + count, [](std::uint8_t c) { return !c; }))
+    if (std::all_of(plan_.changed + j, plan_.changed + j + count,
+                    [](std::uint8_t c) { return !c; }))
       continue;
     unsigned outside = kernels_.normalise(plan_.w + j, n_post_, n_pre_, count, plan_.changed + j,
                                           *plan_.norm, low, high);

@@ -54,12 +54,12 @@ public:
 private:
   struct State {
     bool in_place = true, scanned = false;
-    bool delivered = false;                // the next step's currents are there
+    bool delivered = false; // the next step's currents are there
     std::int64_t steps = 0, expected_awake = 0;
     std::vector<Slab> slabs;
     std::vector<Slab *> slab_ptrs;
-    std::vector<std::int32_t> slot;        // per own column: slab * 16 + lane, or -1
-    std::vector<std::uint8_t> awake;       // per own column
+    std::vector<std::int32_t> slot;  // per own column: slab * 16 + lane, or -1
+    std::vector<std::uint8_t> awake; // per own column
     std::int64_t n_awake = 0;
     Buffer<float> panel, tile;
     // this step's postsynaptic spikes
@@ -70,17 +70,17 @@ private:
     // rows that matter in this block
     std::vector<std::int32_t> row_id, number;
     std::vector<std::uint8_t> marked;
-    Buffer<std::int32_t> numbers;          // the block's lists in slab rows
-    std::vector<Ids> numbered;             // [1 + steps, B]
+    Buffer<std::int32_t> numbers; // the block's lists in slab rows
+    std::vector<Ids> numbered;    // [1 + steps, B]
     // one step's lists merged over the batch
     std::vector<std::int32_t> rows;
     std::int32_t n_merged = 0;
     std::vector<std::uint64_t> row_mask, row_set, awake_words;
-    LearnStep step;                        // what is the same in all steps of a block
+    LearnStep step; // what is the same in all steps of a block
     // spikes of the step before, for rules with lag
     std::vector<std::int32_t> lag_ids[2];
     std::vector<Ids> lag[2];
-    std::vector<std::int64_t> outside;     // elements of w outside of the bounds
+    std::vector<std::int64_t> outside; // elements of w outside of the bounds
   };
 
   float *row_ptr(const State &s, std::int64_t t, std::int64_t b) const {
@@ -90,7 +90,7 @@ private:
   void number_lists(State &, const Ids *last, const Ids *lists);
   void precompute(State &, Range own);
   void wake_at_start(State &, Range own);
-  std::int32_t wake(State &, Range own, std::int64_t j);
+  void wake(State &, Range own, std::int64_t j);
   void wake_spiking(State &, Range own, const Ids *post);
   void note_columns(State &, Range own, const Ids *post);
   void prepare(State &);

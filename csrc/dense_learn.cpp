@@ -41,8 +41,8 @@ void Dense::note_columns(State &s, Range own, const Ids *post) {
       if (k < 0) {
         k = static_cast<std::int32_t>(s.columns.size());
         const std::int32_t slot = s.slot[j - own.begin];
-        s.columns.push_back({slot / group_size, slot % group_size, j, 0,
-                             s.spiking.get() + k * batch_});
+        s.columns.push_back(
+            {slot / group_size, slot % group_size, j, 0, s.spiking.get() + k * batch_});
         s.slabs[slot / group_size].spiking |= static_cast<std::uint16_t>(1u << slot % group_size);
       }
       s.spiking[k * batch_ + s.columns[k].n++] = static_cast<std::int32_t>(b);

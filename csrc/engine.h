@@ -27,11 +27,11 @@ private:
   struct Worker {
     int id = 0;
     Clock clock;
-    std::vector<Current> currents;          // [B, summands]
-    std::vector<const Current *> row;       // [B]
-    std::vector<std::int32_t> n;            // [B]
-    std::vector<float> own_taken_off;       // [B, summands]: all_but_one for those that spiked
-    std::int64_t spikes = 0;                // of the population that `retry` watches
+    std::vector<Current> currents;    // [B, summands]
+    std::vector<const Current *> row; // [B]
+    std::vector<std::int32_t> n;      // [B]
+    std::vector<float> own_taken_off; // [B, summands]: all_but_one for those that spiked
+    std::int64_t spikes = 0;          // of the population that `retry` watches
     bool stopped = false;
   };
 

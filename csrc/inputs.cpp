@@ -85,8 +85,7 @@ void InputEvents::draw(int thread, std::int64_t row, std::int64_t steps, std::ui
   }
 }
 
-void InputEvents::draw_rates(Share &share, std::int64_t from, std::int64_t to,
-                             std::uint64_t step) {
+void InputEvents::draw_rates(Share &share, std::int64_t from, std::int64_t to, std::uint64_t step) {
   std::int32_t *free = share.arena.get();
   for (std::uint64_t quad = (step + from) >> 2; quad <= (step + to - 1) >> 2; ++quad) {
     for (std::int64_t b = 0; b < batch_; ++b) {

@@ -160,7 +160,7 @@ struct PlainLearn {
   std::int32_t reduction; // 0 sum, 1 mean, 2 max
   Column w_min, w_max;
   bool learning, bounded;
-  float decay; // factor; 1: none
+  float decay;              // factor; 1: none
   const std::uint8_t *zero; // mask [n_pre, n_post] or null
   std::uint8_t *changed;    // [n_post] or null
 };
@@ -198,9 +198,9 @@ public:
 
 // Poisson or Bernoulli spikes of four steps that share their random numbers
 struct Encode {
-  std::uint64_t seed, quad; // quad: step / 4
-  std::uint32_t stream, offset; // index of neuron i in the stream: offset + i
-  const std::int32_t *id;  // neurons with a rate, padded to 16
+  std::uint64_t seed, quad;       // quad: step / 4
+  std::uint32_t stream, offset;   // index of neuron i in the stream: offset + i
+  const std::int32_t *id;         // neurons with a rate, padded to 16
   const std::uint32_t *last_word; // a spike where word <= last_word
   std::int32_t n;
   std::int32_t *out[4];

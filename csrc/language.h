@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of the model language for T = float and T = vf (16 lanes), so that one printed body serves
-// both.  fastsnn/models/language.py holds the same words in the same order.
+// The words of the model language for T = float and T = vf (16 lanes), so that one printed body
+// serves both.  fastsnn/models/language.py holds the same words in the same order.
 //
 // Everything that depends on the instruction set lives in an inline namespace named after it: the
 // same sources are compiled once per instruction set and linked together.
@@ -76,8 +76,12 @@ struct vf {
 };
 
 template <class T> struct mask_of;
-template <> struct mask_of<float> { using type = bool; };
-template <> struct mask_of<vf> { using type = vm; };
+template <> struct mask_of<float> {
+  using type = bool;
+};
+template <> struct mask_of<vf> {
+  using type = vm;
+};
 template <class T> using mask = typename mask_of<T>::type;
 
 // a number of the printed text
@@ -151,9 +155,7 @@ inline vm first(int count) { return {static_cast<__mmask16>((1u << count) - 1)};
 inline vf load(const float *p, int count) {
   return f32x16(_mm512_maskz_loadu_ps(first(count).bits, p));
 }
-inline void store(float *p, vf x, int count) {
-  _mm512_mask_storeu_ps(p, first(count).bits, x.v);
-}
+inline void store(float *p, vf x, int count) { _mm512_mask_storeu_ps(p, first(count).bits, x.v); }
 inline unsigned bits(vm m) { return m.bits; }
 inline bool any(vm m) { return m.bits != 0; }
 inline vf ones(vm m) { return f32x16(_mm512_maskz_mov_ps(m.bits, vf(1.0f).v)); }
@@ -164,9 +166,7 @@ inline vm load_mask(const std::uint8_t *p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p));
   return {_mm_test_epi8_mask(bytes, bytes)};
 }
-inline vm at_most(u32x16 a, u32x16 b) {
-  return {_mm512_cmple_epu32_mask(__m512i(a), __m512i(b))};
-}
+inline vm at_most(u32x16 a, u32x16 b) { return {_mm512_cmple_epu32_mask(__m512i(a), __m512i(b))}; }
 // ids[k] for every lane k of m, ascending; writes up to 16 elements, returns how many count
 inline int compress(std::int32_t *out, i32x16 ids, vm m) {
   _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m.bits, __m512i(ids)));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of the engine's own: zeroed, page aligned, touched lazily, in huge pages where it is large.
+// Memory of the engine's own: zeroed, page aligned, touched lazily, in huge pages where it is
+// large.
 #pragma once
 
 #include <cstddef>

@@ -250,7 +250,8 @@ RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size_t n_pr
     return index_below(item, "population", n_populations);
   };
   each("inputs", [&](const py::dict &i) { args.inputs[at(i)] = input(i); });
-  for (auto [key, forced] : {std::pair{"clamp", &args.clamp}, {"unclamp", &args.unclamp},
+  for (auto [key, forced] : {std::pair{"clamp", &args.clamp},
+                             {"unclamp", &args.unclamp},
                              {"inject_v", &args.inject_v}}) {
     forced->resize(n_populations);
     each(key, [&](const py::dict &i) {
@@ -332,9 +333,9 @@ PYBIND11_MODULE(_native, m) {
       names.push_back(kernels->isa);
     return names;
   });
-  m.def("philox", [](std::uint64_t seed, std::uint32_t stream, std::uint64_t step,
-                     std::uint32_t index) {
-    const Words words = philox(seed, stream, step, index);
-    return std::vector<std::uint32_t>(words.w, words.w + 4);
-  });
+  m.def("philox",
+        [](std::uint64_t seed, std::uint32_t stream, std::uint64_t step, std::uint32_t index) {
+          const Words words = philox(seed, stream, step, index);
+          return std::vector<std::uint32_t>(words.w, words.w + 4);
+        });
 }

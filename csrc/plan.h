@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lowered network and the arguments of a run, as plain numbers and pointers (see fastsnn/plan.py).
+// A lowered network and the arguments of a run, as plain numbers and pointers (see
+// fastsnn/plan.py).
 #pragma once
 
 #include <optional>

@@ -169,8 +169,8 @@ Ids Population::select(int thread, const Clock &clock, std::int64_t b, Ids candi
   if (winners_) {
     winner = winners_[clock.row * batch_ + b];
   } else if (candidates.n > 0) {
-    const Words words = philox(seed_, plan_.stream + one_spike_stream, clock.step,
-                               static_cast<std::uint32_t>(b));
+    const Words words =
+        philox(seed_, plan_.stream + one_spike_stream, clock.step, static_cast<std::uint32_t>(b));
     winner = candidates.ptr[(std::uint64_t(words.w[0]) * candidates.n) >> 32];
   }
   if (winner < 0 || winner >= n_)

@@ -9,8 +9,8 @@ namespace fastsnn::inline FASTSNN_ISA {
 
 template <class Rule> class Events : RuleTraits<Rule> {
   using Traits = RuleTraits<Rule>;
-  using typename Traits::Params;
   using Traits::n_post_variables, Traits::n_terms;
+  using typename Traits::Params;
 
   struct Bounds {
     vf low, high;
@@ -88,9 +88,8 @@ template <class Rule> class Events : RuleTraits<Rule> {
       load_pre(pre, s, s.row_id ? s.row_id[row] : row);
       for (int k = 0; k < S; ++k) {
         std::fill_n(term[k], n_terms, vf(0.0f));
-        Traits::template for_terms_driven<true>([&](auto e) {
-          term[k][e] = Traits::template term<e>(pre, post[k], reward, param.of);
-        });
+        Traits::template for_terms_driven<true>(
+            [&](auto e) { term[k][e] = Traits::template term<e>(pre, post[k], reward, param.of); });
       }
       update<packed, S>(s, slabs, row, term, param, bounds, w, changed);
       for (int k = 0; k < S; ++k)
@@ -105,8 +104,7 @@ template <class Rule> class Events : RuleTraits<Rule> {
   }
 
   // postsynaptic variables of every batch element; returns how many have one that is not zero
-  template <bool packed, int S>
-  static int load_variables(const LearnStep &s, Slab *const *slabs) {
+  template <bool packed, int S> static int load_variables(const LearnStep &s, Slab *const *slabs) {
     int n_awake = 0;
     std::fill_n(s.awake, s.words, std::uint64_t(0));
     for (std::int32_t b = 0; b < s.batch; ++b) {
@@ -142,8 +140,7 @@ template <class Rule> class Events : RuleTraits<Rule> {
         for (int v = 0; v < n_post_variables; ++v)
           post[v + 1] = load(variables + (v * S + k) * lanes);
         Traits::template for_terms_driven<true>([&](auto e) {
-          term[k][e] =
-              term[k][e] + Traits::template term<e>(pre, post, vf(s.reward[b]), param.of);
+          term[k][e] = term[k][e] + Traits::template term<e>(pre, post, vf(s.reward[b]), param.of);
         });
       }
     };

@@ -19,8 +19,7 @@ const PopulationKernel *find_population(models::List<Models...>, const char *nam
   return found;
 }
 
-template <class... Models>
-const RuleKernel *find_rule(models::List<Models...>, const char *name) {
+template <class... Models> const RuleKernel *find_rule(models::List<Models...>, const char *name) {
   const RuleKernel *found = nullptr;
   (
       [&] {
@@ -100,8 +99,8 @@ void deliver_lists_of(const float *packed, const Ids *lists, std::int64_t n_list
 
 void deliver_lists(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
                    std::int64_t out_stride, int vectors) {
-  constexpr decltype(&deliver_lists_of<1>) by_width[] = {
-      deliver_lists_of<1>, deliver_lists_of<2>, deliver_lists_of<3>, deliver_lists_of<4>};
+  constexpr decltype(&deliver_lists_of<1>) by_width[] = {deliver_lists_of<1>, deliver_lists_of<2>,
+                                                         deliver_lists_of<3>, deliver_lists_of<4>};
   by_width[vectors - 1](packed, lists, n_lists, out, out_stride);
 }
 
@@ -187,10 +186,17 @@ unsigned normalise(float *w, std::int64_t stride, std::int64_t n_pre, int count,
 #define FASTSNN_NAME(x) FASTSNN_TEXT(x)
 
 const Kernels &kernels() {
-  static const Kernels all = {FASTSNN_NAME(FASTSNN_ISA), population,    rule,
-                              encode,                    deliver,       deliver_lists,
-                              deliver_slabs,             pack,          decay,
-                              any_nonzero,               normalise};
+  static const Kernels all = {FASTSNN_NAME(FASTSNN_ISA),
+                              population,
+                              rule,
+                              encode,
+                              deliver,
+                              deliver_lists,
+                              deliver_slabs,
+                              pack,
+                              decay,
+                              any_nonzero,
+                              normalise};
   return all;
 }
 

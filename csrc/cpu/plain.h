@@ -8,8 +8,8 @@ namespace fastsnn::inline FASTSNN_ISA {
 
 template <class Rule> class Plain : RuleTraits<Rule> {
   using Traits = RuleTraits<Rule>;
-  using typename Traits::Params;
   using Traits::for_terms, Traits::n_terms;
+  using typename Traits::Params;
 
   template <int K>
   static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,

@@ -81,7 +81,8 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   };
 
   template <bool scalar>
-  [[gnu::always_inline]] static void before(const PopulationData &d, vf *param, vf *shared, std::int64_t j, int count) {
+  [[gnu::always_inline]] static void before(const PopulationData &d, vf *param, vf *shared,
+                                            std::int64_t j, int count) {
     if constexpr (!scalar)
       for (int k = 0; k < Model::n_param; ++k)
         param[k] = load_column(d.param[k], j, count);
@@ -113,8 +114,9 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   // only_row: the current is one row and nothing else
   template <bool only_row>
-  [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a, const vf *param, const vf *shared,
-                    vf &n_spikes, Row &r, std::int64_t j, int count, std::int32_t b) {
+  [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a,
+                                           const vf *param, const vf *shared, vf &n_spikes, Row &r,
+                                           std::int64_t j, int count, std::int32_t b) {
     vf i_syn = only_row ? load_n(r.current + j, count)
                         : sum_currents(a.currents[b], a.n_currents[b], j, count);
     vf state[at_least_one(Model::n_state)];
@@ -147,8 +149,8 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     }
   }
 
-  [[gnu::always_inline]] static void after(const PopulationData &d, const vf *param, vf *shared, vf n_spikes,
-                    std::int64_t j, int count) {
+  [[gnu::always_inline]] static void after(const PopulationData &d, const vf *param, vf *shared,
+                                           vf n_spikes, std::int64_t j, int count) {
     Model::after(shared, n_spikes, param);
     for (int k = 0; k < Model::n_shared; ++k)
       store_n(d.shared[k] + j, shared[k], count);

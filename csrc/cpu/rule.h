@@ -29,8 +29,7 @@ template <class Rule> struct RuleTraits {
     });
   }
 
-  template <int K, class T>
-  static T term(const T *pre, const T *post, T reward, const T *param) {
+  template <int K, class T> static T term(const T *pre, const T *post, T reward, const T *param) {
     return Rule::template term<K>(pre, post, reward, param);
   }
 

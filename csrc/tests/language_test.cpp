@@ -80,8 +80,8 @@ void check_memory() {
 
 int main() {
   const float inf = std::numeric_limits<float>::infinity();
-  const float values[] = {0.0f,  -0.0f,  1.0f,  -1.0f,   0.1f, -0.3f, 2.5f, -2.5f,  1e-40f, 3e38f,
-                          1e-8f, 65.25f, 88.0f, -103.5f, inf,  -inf,  NAN,  16777217.0f};
+  const float values[] = {0.0f,  -0.0f, 1.0f,   -1.0f, 0.1f,    -0.3f, 2.5f, -2.5f, 1e-40f,
+                          3e38f, 1e-8f, 65.25f, 88.0f, -103.5f, inf,   -inf, NAN,   16777217.0f};
   for (float a : values)
     for (float b : values)
       check_words(a, b);

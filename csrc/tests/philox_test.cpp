@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Known answers of Random123 (kat_vectors, philox4x32-10), and the vector form against the scalar one.
+// Known answers of Random123 (kat_vectors, philox4x32-10), and the vector form against the scalar
+// one.
 #include "philox.h"
 
 #include <cstdio>
@@ -27,9 +28,9 @@ bool equal(Words got, Words want) {
 } // namespace
 
 int main() {
-  expect(equal(philox_block({{0, 0, 0, 0}}, 0, 0),
-               {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}),
-         "all zero");
+  expect(
+      equal(philox_block({{0, 0, 0, 0}}, 0, 0), {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}),
+      "all zero");
   expect(equal(philox_block({{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}}, 0xffffffff,
                             0xffffffff),
                {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}),
