@@ -23,6 +23,17 @@ private:
   alignas(64) std::atomic<int> generation_{0};
 };
 
+// Which processors the threads of a run stand on.  A thread that wakes on a taken one moves: the
+// scheduler leaves threads that take turns on one processor for many steps.
+class Places {
+public:
+  void clear();
+  void take();
+
+private:
+  std::atomic<unsigned long> taken_[16] = {};
+};
+
 class Pool {
 public:
   explicit Pool(int n) : n_(n) {}
@@ -36,6 +47,7 @@ private:
   void stop();
 
   const int n_;
+  Places places_;
   std::vector<std::thread> threads_;
   pid_t owner_ = 0;
   std::mutex mutex_;
