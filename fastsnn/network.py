@@ -267,7 +267,8 @@ class Network:
         """Show S samples one after another for `time` ms each, in one call of the backend.
 
         inputs: as for `run`, with a leading dimension of samples: Poisson(rates [S, B, n]).
-        count:  populations whose spikes are counted.   reset: neurons start each sample at rest (monitors are kept).
+        count:  populations whose spikes are counted.
+        reset:  neurons start each sample at rest (monitors are kept).
         retry:  show a sample again while too few spikes come.
         samples: S, where the inputs do not say.
         progress: called now and then with the number of finished samples.
