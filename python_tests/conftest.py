@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ import fastsnn
 from fastsnn import backends
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# where the tests run in the background of a shell, Ctrl-C is ignored, by their children too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # times vary on shared machines; in CI the same examples run every time
 _quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
