@@ -35,7 +35,6 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
   can_be_event_driven_ = plan.has_rule && rule.event_driven() && plan.reduction != 2 &&
                          plan.decay == 1.0f && plan.w_min.len == 1 && plan.w_max.len == 1 &&
                          !rule.mixes_spikes();
-  param_ = plan.param;
   synapse_ = plan.synapse;
   synapse_.insert(synapse_.begin(), plan.w);
   const auto finite = [](Column c) {
@@ -87,6 +86,7 @@ void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
   reward_.assign(batch_, 1.0f);
   if (args.reward)
     reward_.assign(args.reward, args.reward + batch_);
+  param_.assign(plan_.param.ptr, plan_.param.ptr + plan_.param.len);
   if (plan_.rule->reward() >= 0)
     param_[plan_.rule->reward()] = reward_[0];
 }

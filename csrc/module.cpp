@@ -133,7 +133,7 @@ ProjectionPlan projection(const py::dict &d, const Plan &plan) {
     throw py::value_error("projection '" + p.name + "' joins populations of different sizes");
   p.w = pointer<float>(d, "w");
   p.bias = pointer<const float>(d, "bias");
-  p.param = number<std::vector<float>>(d, "param");
+  p.param = column(get(d, "param"));
   p.pre = pointers<float>(d, "pre");
   p.post = pointers<float>(d, "post");
   p.synapse = pointers<float>(d, "synapse");
@@ -154,7 +154,7 @@ ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   if (!p.rule)
     throw py::value_error("projection '" + p.name + "': no such rule in the native engine");
   p.has_rule = *p.rule->name() != '\0';
-  same(p.param.size(), p.rule->n_param(), p.name + " param");
+  same(p.param.len, p.rule->n_param(), p.name + " param");
   same(p.pre.size(), p.rule->n_pre() - 1, p.name + " pre");
   same(p.post.size(), p.rule->n_post() - 1, p.name + " post");
   same(p.synapse.size(), p.rule->n_synapse() - 1, p.name + " synapse");

@@ -40,7 +40,7 @@ struct ProjectionPlan {
   const float *bias = nullptr;
   const RuleKernel *rule = nullptr; // the empty rule where there is none
   bool has_rule = false;
-  std::vector<float> param;
+  Column param; // of the rule; may change between runs
   std::vector<float *> pre, post, synapse;
   std::uint8_t *last_pre = nullptr, *last_post = nullptr;
   int reduction = 0; // 0 sum, 1 mean, 2 max

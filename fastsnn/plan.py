@@ -68,7 +68,7 @@ class ProjectionPlan:
     w: Tensor
     bias: Tensor | None
     rule: type[Rule] | None
-    params: Tensor  # float32, in the order of Rule.learn_params, then the reward if Rule.one_reward
+    params: Tensor  # float32, Rule.learn_params, then the reward if Rule.one_reward; may change
     pre: tuple[Tensor, ...]  # [B, n_pre], what the rule reads besides the spike, own traces last
     post: tuple[Tensor, ...]
     last_pre: Tensor | None  # bool [B, n_pre], for rules with lag
@@ -216,7 +216,7 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         w=p.w,
         bias=p.bias,
         rule=type(p.rule) if p.rule else None,
-        params=p.rule_params(),
+        params=p.rule_params,
         pre=tuple(p.side("pre")),
         post=tuple(p.side("post")),
         last_pre=p.state.get("last_pre"),

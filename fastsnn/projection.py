@@ -19,8 +19,7 @@ REDUCTIONS = ("sum", "mean", "max")
 class Projection:
     """Made by `Network.projection`; see there for the arguments.
 
-    w: the live weight; may be written to between runs (``w *= 0.5``, ``w[3] = 0``, ``projection.w
-    = t``).
+    w: the live weight; may be written to between runs (``projection.w[3] = 0``).
     """
 
     def __init__(
@@ -59,6 +58,8 @@ class Projection:
         )
         self.bias = None if bias is None else self._bias(bias)
         self._check_rule()
+        # live: every run reads it
+        self.rule_params = self._rule_params()
         self.state: dict[str, Tensor] = {}
         if connectivity.learns:
             self.state["changed"] = torch.ones(target.n, dtype=torch.bool, device=self.device)
@@ -92,6 +93,7 @@ class Projection:
         except ModelError:
             self.rule = old
             raise
+        self.rule_params.copy_(self._rule_params())
 
     @property
     def w(self) -> Tensor:
@@ -128,12 +130,7 @@ class Projection:
         """Whether a bound is finite."""
         return bool(torch.isfinite(self.w_min).any() or torch.isfinite(self.w_max).any())
 
-    @property
-    def plastic(self) -> bool:
-        """Whether learning changes the weight."""
-        return self.rule is not None or self.weight_decay != 0.0
-
-    def rule_params(self) -> Tensor:
+    def _rule_params(self) -> Tensor:
         """The numbers of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
         if self.rule is None:
             return torch.zeros(0)

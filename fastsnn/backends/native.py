@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backend "cpu": the C++ engine (csrc/cpu), called once per run with the pointers of the plan's
-tensors."""
+"""Backend "cpu": the C++ engine, called once per run with the pointers of the plan's tensors."""
 
 from __future__ import annotations
 
@@ -60,9 +59,9 @@ class Program:
         self.plan = plan
         self._keep: list[Any] = []
         # None: the engine says how many threads may pay off; whether they do, `_Choice` measures
-        most = threads or self._make(0).threads
-        self._choice = _Choice([most] if threads or most == 1 else [1, most])
-        self._programs: dict[int, Any] = {}
+        most = self._make(threads or 0)
+        self._programs = {most.threads: most}
+        self._choice = _Choice([most.threads] if threads else sorted({1, most.threads}))
         self._last: int | None = None
 
     @property
@@ -152,7 +151,7 @@ class Program:
             "w": _ptr(p.w),
             "bias": _ptr(p.bias),
             **(self._kernel("rule", "rule_factory", p.rule) if p.rule else {"rule": ""}),
-            "param": p.params.tolist(),
+            "param": self._number(p.params),
             "pre": [_ptr(t) for t in p.pre],
             "post": [_ptr(t) for t in p.post],
             "last_pre": _ptr(p.last_pre),

@@ -50,9 +50,7 @@ def set_learning_rate(net: Network, settings: Settings, progress: float) -> None
     left = 1.0 - progress * (1.0 - settings.nu_end)
     rule = PostPre(nu_pre=left * settings.nu_pre, nu_post=left * settings.nu_post)
     if net.projections["X->Ae"].rule.values != rule.values:
-        net.projections["X->Ae"].rule = rule
-        # the plan is made anew, with the new rule in it
-        net.set_batch_size(net.batch_size)
+        net.set_rule("X->Ae", rule)
 
 
 def rates(images: np.ndarray, settings: Settings, gain: float = 1.0) -> Tensor:
