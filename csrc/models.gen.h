@@ -15,7 +15,6 @@ struct AdaptiveLIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -68,7 +67,6 @@ struct BoostedLIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -107,7 +105,6 @@ struct CSRM {
   static constexpr int n_kernel = 2;
   static constexpr int learning = 0;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -151,7 +148,6 @@ struct CompetitiveLIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = true;
   template <class T>
@@ -200,7 +196,6 @@ struct CurrentLIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -247,7 +242,6 @@ struct DiehlAndCook {
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -300,7 +294,6 @@ struct IF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -339,7 +332,6 @@ struct Izhikevich {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -382,7 +374,6 @@ struct LIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -425,7 +416,6 @@ struct McCullochPitts {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -454,7 +444,6 @@ struct SRM0 {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = true;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
@@ -503,7 +492,6 @@ struct SubtractiveIF {
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
   static constexpr int v = 0;
-  static constexpr bool uses_rand = false;
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,7 +53,7 @@ class Connectivity:
         """
         shape = self.shape(n_pre, n_post)
         if self.w is None:
-            low, high = bounds if all(map(_is_finite, bounds)) else (0.0, 1.0)
+            low, high = bounds if all(map(math.isfinite, bounds)) else (0.0, 1.0)
             drawn = network_uniform(seed, shape, stream_index=0, step=stream)
             return low + (high - low) * drawn
         try:
@@ -68,10 +69,6 @@ class Connectivity:
                 f"({'pre, post' if len(shape) == 2 else 'post'}).{hint}"
             )
         return _finite(what, given.expand(shape).clone())
-
-
-def _is_finite(x: float) -> bool:
-    return x not in (float("inf"), float("-inf"))
 
 
 class Dense(Connectivity):

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,7 @@ from fastsnn.monitors import Monitor
 from fastsnn.plan import Plan, RunArgs, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
-
-
-@dataclass(frozen=True, eq=False)
-class Presentation:
-    """What `Network.present` returns.
-
-    counts: spikes per population, int32 [S, B, n].   tries: presentations of each sample, [S].
-    """
-
-    counts: dict[str, Tensor]
-    tries: Tensor
+from fastsnn.running import Presentation
 
 
 class Network:
@@ -109,9 +99,7 @@ class Network:
         if n is None and shape is None:
             raise ShapeError(f"Population '{name}': give n or shape.")
         shape = tuple(int(s) for s in (shape if shape is not None else (n,)))  # type: ignore[arg-type]
-        size = 1
-        for s in shape:
-            size *= s
+        size = math.prod(shape)
         if size < 1 or min(shape) < 1 or (n is not None and n != size):
             raise ShapeError(
                 f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of the "
@@ -248,9 +236,8 @@ class Network:
         args.masks = running.bind_masks(self, masks)
         args.reward = running.bind_reward(self, reward)
         running.bind_replay(self, args, replay)
-        if not steps:
-            return
-        running.execute(self, args)
+        if steps:
+            running.execute(self, args)
 
     def present(
         self,
@@ -276,9 +263,7 @@ class Network:
         Weights are normalised after each sample.  Raises as `run`.
         """
         steps = running.whole_steps(self, time)
-        if samples is None:
-            samples = running.count_samples(self, inputs)
-        samples = whole_number(f"present(samples={samples!r})", samples, 1)
+        samples = running.count_samples(self, inputs, samples)
         args = RunArgs(n_steps=steps, n_samples=samples, learning=self.learning, reset=reset)
         running.bind_inputs(self, args, inputs)
         args.reward = running.bind_reward(self, reward)
@@ -287,19 +272,7 @@ class Network:
             raise FastsnnError(
                 f"present(time={time!r}): expected at least one step of {self.dt} ms."
             )
-        if retry is not None:
-            if self.batch_size != 1:
-                raise FastsnnError(
-                    f"present(retry=...): needs batch_size 1, the network has {self.batch_size}."
-                )
-            args.retry = (self.index_of(retry.population), retry)
-        counted = [*count, *([retry.population] if retry else [])]
-        for name in counted:
-            n = self.find(name).n
-            shape = (samples, self.batch_size, n)
-            args.counts[self.index_of(name)] = torch.zeros(
-                shape, dtype=torch.int32, device=self.device
-            )
+        running.bind_counts(self, args, count, retry)
         report = running.execute(self, args)
         counts = {name: args.counts[self.index_of(name)] for name in count}
         return Presentation(counts, torch.tensor(report.tries, dtype=torch.int32))
@@ -327,14 +300,12 @@ class Network:
         if name not in self.projections:
             raise FastsnnError(f"There is no projection '{name}'.")
         self.projections[name].set_rule(rule)
-        self._changed()
 
     def set_batch_size(self, batch_size: int) -> None:
         """Change the batch size; state starts at its initial values, weights and theta are kept."""
-        batch_size = whole_number(f"set_batch_size({batch_size!r})", batch_size, 1)
-        self.batch_size = batch_size
+        self.batch_size = whole_number(f"set_batch_size({batch_size!r})", batch_size, 1)
         for p in self.populations.values():
-            p.allocate(batch_size)
+            p.allocate(self.batch_size)
         for c in self.projections.values():
             c.allocate()
         for m in self.monitors:
@@ -404,6 +375,7 @@ class Network:
             raise FastsnnError(f"Name '{name}' is taken; give another one.")
 
     def find(self, population: str | Population) -> Population:
+        """A population by its name."""
         name = population if isinstance(population, str) else population.name
         if name not in self.populations:
             raise FastsnnError(
@@ -413,9 +385,11 @@ class Network:
         return self.populations[name]
 
     def index_of(self, population: str | Population) -> int:
+        """Place of a population in the plan."""
         return list(self.populations).index(self.find(population).name)
 
     def compile(self) -> backends.Program:
+        """Choose the backend and lower the plan, if that is not done yet."""
         if self._program is None:
             if not self.populations:
                 raise FastsnnError(

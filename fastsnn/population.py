@@ -18,11 +18,10 @@ TRACE_KINDS = {"none": 0, "set": 1, "additive": 2}
 class Population:
     """Neurons of one model.  Made by `Network.population`; see there for the arguments.
 
-    State is live: ``population.v`` is the tensor that the simulation changes, and may be written
-    to.
+    State is live: ``population.v`` is the tensor that runs change, and may be written to.
 
-    spike: bool [B, n], the spikes of the last step.   x: trace [B, n].   summed: input so far [B,
-    n].
+    spike: bool [B, n], the spikes of the last step.  x: trace [B, n].
+    summed: input so far [B, n].
     """
 
     def __init__(

@@ -6,14 +6,15 @@ Everything is checked here, before any state changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from fastsnn.errors import FastsnnError, ShapeError
-from fastsnn.inputs import Target, as_source
+from fastsnn.errors import FastsnnError, ShapeError, whole_number
+from fastsnn.inputs import Retry, Target, as_source
 from fastsnn.monitors import Monitor
 from fastsnn.plan import Record, RunArgs, RunReport
 
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 # rows that monitors may hold beyond what they keep, so that a long run stays within bounded memory
 _CHUNK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Presentation:
+    """What `Network.present` returns.
+
+    counts: spikes per population, int32 [S, B, n].   tries: presentations of each sample, [S].
+    """
+
+    counts: dict[str, Tensor]
+    tries: Tensor
 
 
 def whole_steps(net: Network, time: float) -> int:
@@ -46,13 +58,15 @@ def named(what: str, given: Mapping[str, Any] | None) -> Iterator[tuple[str, Any
     yield from (given or {}).items()
 
 
-def count_samples(net: Network, inputs: Mapping[str, Any]) -> int:
-    """Number of samples, from the leading dimension of rates."""
+def count_samples(net: Network, inputs: Mapping[str, Any], samples: int | None) -> int:
+    """Number of samples: as given, else from the leading dimension of rates."""
+    if samples is not None:
+        return whole_number(f"present(samples={samples!r})", samples, 1)
     for name, value in named("inputs", inputs):
         data = getattr(value, "rates", getattr(value, "p", None))
         dims = torch.as_tensor(data).dim() if data is not None else 0
         if dims == 3 or (dims == 2 and net.batch_size == 1 and net.find(name).n == data.shape[-1]):
-            return len(data)
+            return whole_number(f"present(samples={len(data)!r})", len(data), 1)
     raise FastsnnError(
         "present(): the inputs do not say how many samples there are; give samples=S."
     )
@@ -161,6 +175,19 @@ def bind_replay(net: Network, args: RunArgs, replay: Mapping[str, Tensor] | None
         kind = args.winners if winners else args.uniforms
         dtype = torch.int32 if winners else torch.float32
         kind[net.index_of(p)] = draws.to(net.device, dtype).contiguous()
+
+
+def bind_counts(net: Network, args: RunArgs, count: Sequence[str], retry: Retry | None) -> None:
+    """Make room for the spike counts that are asked for, and for those that a retry needs."""
+    if retry is not None:
+        if net.batch_size != 1:
+            raise FastsnnError(
+                f"present(retry=...): needs batch_size 1, the network has {net.batch_size}."
+            )
+        args.retry = (net.index_of(retry.population), retry)
+    for name in (*count, *([retry.population] if retry else [])):
+        shape = (args.n_samples, net.batch_size, net.find(name).n)
+        args.counts[net.index_of(name)] = torch.zeros(shape, dtype=torch.int32, device=net.device)
 
 
 def execute(net: Network, args: RunArgs) -> RunReport:

@@ -55,7 +55,7 @@ def load_state_dict(net: Network, state: Mapping[str, Tensor]) -> None:
                 f"{tuple(tensor.shape)}."
             )
     for c in net.projections.values():
-        if not bool(torch.isfinite(state[f"{c.name}.w"]).all()):
+        if not connectivity.all_finite(state[f"{c.name}.w"]):
             raise ShapeError(f"load_state_dict: '{c.name}.w' holds NaN or infinity.")
     for name, tensor in own.items():
         tensor.copy_(state[name])

@@ -140,7 +140,6 @@ def _neuron_struct(model: type[Neuron]) -> str:
 
     sent = {id(c) for _, e in before for c in ast.walk(e) if isinstance(c, ast.Call)}
     printer = Printer(special)
-    returns = body.returns[: len(state) + len(shared)]
     by_name = dict(zip(model.outputs(), body.returns, strict=True))
     step_returns = [by_name[s] for s in model.outputs() if s not in shared]
     read = _read(step, step_returns)
@@ -152,7 +151,6 @@ def _neuron_struct(model: type[Neuron]) -> str:
         *(f"state[{k}] = {printer(by_name[s])};" for k, s in enumerate(state)),
         f"return {printer(by_name['spike'])};",
     ]
-    uses_rand = printer.draws > 0
 
     def shared_function(part: list[tuple[str, ast.expr]]) -> Lines:
         if not part:
@@ -174,7 +172,6 @@ def _neuron_struct(model: type[Neuron]) -> str:
         _constant("int", "n_kernel", len(kernels)),
         _constant("int", "learning", params.index("learning") if "learning" in params else -1),
         _constant("int", "v", state.index("v") if "v" in state else -1),
-        _constant("bool", "uses_rand", uses_rand),
         _constant("bool", "uses_spike", "spike" in body.arguments),
         _constant("bool", "uses_sent", any(id(c) in sent for c in body.calls("over_batch"))),
         "template <class T>",
@@ -194,7 +191,6 @@ def _neuron_struct(model: type[Neuron]) -> str:
             shared_function(after),
         ),
     ]
-    assert len(returns) == len(state) + len(shared)
     return _struct(model, lines)
 
 
