@@ -14,6 +14,7 @@ from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  #
 from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
 from fastsnn.monitors import Monitor  # noqa: E402
 from fastsnn.network import Network, Presentation  # noqa: E402
+from fastsnn.replicas import Replicas  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ __all__ = [
     "OneToOne",
     "Poisson",
     "Presentation",
+    "Replicas",
     "Retry",
     "ShapeError",
     "Spikes",

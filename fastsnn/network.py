@@ -14,10 +14,11 @@ from torch import Tensor
 from fastsnn import backends, running, storage, table
 from fastsnn.connectivity import Connectivity
 from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError, whole_number
+from fastsnn.executing import execute
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.monitors import Monitor
-from fastsnn.plan import Plan, RunArgs, make_plan
+from fastsnn.plan import Plan, RunArgs, RunReport, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
 from fastsnn.running import Presentation
@@ -227,17 +228,12 @@ class Network:
         Ctrl-C stops between two steps and raises KeyboardInterrupt; the state is then that of the
         last finished step.  Raises FastsnnError for bad input, before anything changes.
         """
-        steps = running.whole_steps(self, time)
-        args = RunArgs(n_steps=steps, learning=self.learning, normalize=normalize)
-        running.bind_inputs(self, args, inputs)
-        args.clamp = running.bind_forced(self, "clamp", clamp, steps, torch.bool)
-        args.unclamp = running.bind_forced(self, "unclamp", unclamp, steps, torch.bool)
-        args.inject_v = running.bind_forced(self, "inject_v", inject_v, steps, torch.float32)
-        args.masks = running.bind_masks(self, masks)
-        args.reward = running.bind_reward(self, reward)
-        running.bind_replay(self, args, replay)
-        if steps:
-            running.execute(self, args)
+        args = running.run_args(
+            self, time, inputs, clamp=clamp, unclamp=unclamp, inject_v=inject_v, masks=masks,
+            reward=reward, normalize=normalize, replay=replay,
+        )  # fmt: skip
+        if args.n_steps:
+            self._execute(args)
 
     def present(
         self,
@@ -262,20 +258,11 @@ class Network:
 
         Weights are normalised after each sample.  Raises as `run`.
         """
-        steps = running.whole_steps(self, time)
-        samples = running.count_samples(self, inputs, samples)
-        args = RunArgs(n_steps=steps, n_samples=samples, learning=self.learning, reset=reset)
-        running.bind_inputs(self, args, inputs)
-        args.reward = running.bind_reward(self, reward)
-        args.progress = progress
-        if steps < 1:
-            raise FastsnnError(
-                f"present(time={time!r}): expected at least one step of {self.dt} ms."
-            )
-        running.bind_counts(self, args, count, retry)
-        report = running.execute(self, args)
-        counts = {name: args.counts[self.index_of(name)] for name in count}
-        return Presentation(counts, torch.tensor(report.tries, dtype=torch.int32))
+        args = running.present_args(
+            self, inputs, time, count=count, reset=reset, retry=retry, reward=reward,
+            samples=samples, progress=progress,
+        )  # fmt: skip
+        return running.presentation(self, args, self._execute(args), count)
 
     def reset_state(self) -> None:
         """Put neurons, spikes and traces at their initial values and empty the monitors.
@@ -364,6 +351,10 @@ class Network:
         )
 
     # ---- inside ----
+
+    def _execute(self, args: RunArgs) -> RunReport:
+        program = self.compile()
+        return execute([self], [args], lambda parts, reports: program.run(parts[0], reports[0]))[0]
 
     def _changed(self) -> None:
         self._plan = self._program = None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a user asks of `Network.run` and `Network.present` to calls of a backend.
+"""From what a user asks of `Network.run` and `Network.present` to the arguments of a backend.
 
 Everything is checked here, before any state changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,10 @@ from torch import Tensor
 
 from fastsnn.errors import FastsnnError, ShapeError, whole_number
 from fastsnn.inputs import Retry, Target, as_source
-from fastsnn.monitors import Monitor
-from fastsnn.plan import Record, RunArgs, RunReport
+from fastsnn.plan import RunArgs, RunReport
 
 if TYPE_CHECKING:
     from fastsnn.network import Network
-
-# rows that monitors may hold beyond what they keep, so that a long run stays within bounded memory
-_CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,99 +186,64 @@ def bind_counts(net: Network, args: RunArgs, count: Sequence[str], retry: Retry 
         args.counts[net.index_of(name)] = torch.zeros(shape, dtype=torch.int32, device=net.device)
 
 
-def execute(net: Network, args: RunArgs) -> RunReport:
-    """Run, in parts where monitors keep less than they record, and keep the books."""
-    if args.retry and net.monitors:
+def run_args(
+    net: Network,
+    time: float,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    clamp: Mapping[str, Any] | None = None,
+    unclamp: Mapping[str, Any] | None = None,
+    inject_v: Mapping[str, Any] | None = None,
+    masks: Mapping[str, Any] | None = None,
+    reward: float | Tensor | None = None,
+    normalize: bool = True,
+    replay: Mapping[str, Tensor] | None = None,
+) -> RunArgs:
+    """The arguments of `Network.run`, checked."""
+    steps = whole_steps(net, time)
+    args = RunArgs(n_steps=steps, learning=net.learning, normalize=normalize)
+    bind_inputs(net, args, inputs)
+    args.clamp = bind_forced(net, "clamp", clamp, steps, torch.bool)
+    args.unclamp = bind_forced(net, "unclamp", unclamp, steps, torch.bool)
+    args.inject_v = bind_forced(net, "inject_v", inject_v, steps, torch.float32)
+    args.masks = bind_masks(net, masks)
+    args.reward = bind_reward(net, reward)
+    bind_replay(net, args, replay)
+    return args
+
+
+def present_args(
+    net: Network,
+    inputs: Mapping[str, Any],
+    time: float,
+    *,
+    count: Sequence[str] = (),
+    reset: bool = True,
+    retry: Retry | None = None,
+    reward: float | Tensor | None = None,
+    samples: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> RunArgs:
+    """The arguments of `Network.present`, checked."""
+    steps = whole_steps(net, time)
+    samples = count_samples(net, inputs, samples)
+    args = RunArgs(n_steps=steps, n_samples=samples, learning=net.learning, reset=reset)
+    bind_inputs(net, args, inputs)
+    args.reward = bind_reward(net, reward)
+    args.progress = progress
+    if steps < 1:
+        raise FastsnnError(f"present(time={time!r}): expected at least one step of {net.dt} ms.")
+    bind_counts(net, args, count, retry)
+    if retry and net.monitors:
         raise FastsnnError(
             "present(retry=...) cannot record; remove the monitors, or run sample by sample."
         )
-    program = net.compile()
-    for p in net.projections.values():
-        p.settle()
-    total = RunReport()
-    for sample, part in _parts(args, _chunk(net, args)):
-        part.step = net.step
-        part.records = _records(net, part)
-        report = RunReport()
-        try:
-            program.run(part, report)
-        finally:
-            net.step += report.steps
-            for p in net.projections.values():
-                p.remember()
-            for m, record in zip(net.monitors, part.records, strict=True):
-                m.append(record.dest[: m.rows_in(report.steps)], report.steps)
-        total.steps += report.steps
-        if part is args:
-            total.tries = report.tries
-        else:
-            for k, counts in part.counts.items():
-                args.counts[k][sample] += counts[0]
-        if report.interrupted:
-            raise KeyboardInterrupt
-    total.tries = total.tries or [1] * args.n_samples
-    return total
+    return args
 
 
-def _chunk(net: Network, args: RunArgs) -> int:
-    """Steps per call of the backend, so that bounded monitors stay within their memory."""
-    chunk = args.n_steps * args.n_samples
-    for m in net.monitors:
-        if m.capacity is not None:
-            row = _recorded(net, m).numel() * _recorded(net, m).element_size()
-            chunk = min(chunk, m.every * max(m.capacity, _CHUNK_BYTES // max(1, row)))
-    return max(1, chunk)
-
-
-def _parts(args: RunArgs, chunk: int) -> Iterator[tuple[int, RunArgs]]:
-    """A run in parts of at most `chunk` steps, none longer than a sample, with their samples."""
-    if chunk >= args.n_steps * args.n_samples:
-        yield 0, args
-        return
-    for sample in range(args.n_samples):
-        for first in range(0, args.n_steps, chunk):
-            yield sample, _part(args, sample, first, min(first + chunk, args.n_steps))
-        if args.progress:
-            args.progress(sample + 1)
-
-
-def _recorded(net: Network, m: Monitor) -> Tensor:
-    owner = net.populations.get(m.owner) or net.projections[m.owner]
-    return owner.variables()[m.variable]
-
-
-def _records(net: Network, args: RunArgs) -> list[Record]:
-    out = []
-    for m in net.monitors:
-        source = _recorded(net, m)
-        width = source.shape[-1] if m.index is None else len(m.index)
-        rows = m.rows_in(args.n_steps * args.n_samples)
-        dest = torch.empty(
-            (rows, *source.shape[:-1], width), dtype=source.dtype, device=source.device
-        )
-        out.append(Record(source, dest, m.index, m.every, m.phase, m.owner in net.projections))
-    return out
-
-
-def _part(args: RunArgs, sample: int, first: int, last: int) -> RunArgs:
-    """Steps first..last of a sample: only the first part resets, only the last one normalises."""
-    rows = slice(sample * args.n_steps + first, sample * args.n_steps + last)
-
-    def cut(given: dict[int, Tensor]) -> dict[int, Tensor]:
-        return {k: v[rows].contiguous() if v.dim() > 1 else v for k, v in given.items()}
-
-    return RunArgs(
-        n_steps=last - first,
-        learning=args.learning,
-        normalize=args.normalize and last == args.n_steps,
-        reset=args.reset and first == 0,
-        reward=args.reward,
-        inputs={k: v.part(rows, sample) for k, v in args.inputs.items()},
-        clamp=cut(args.clamp),
-        unclamp=cut(args.unclamp),
-        inject_v=cut(args.inject_v),
-        masks=args.masks,
-        counts={k: torch.zeros_like(v[:1]) for k, v in args.counts.items()},
-        winners=cut(args.winners),
-        uniforms=cut(args.uniforms),
-    )
+def presentation(
+    net: Network, args: RunArgs, report: RunReport, count: Sequence[str]
+) -> Presentation:
+    """What `present` returns."""
+    counts = {name: args.counts[net.index_of(name)] for name in count}
+    return Presentation(counts, torch.tensor(report.tries, dtype=torch.int32))

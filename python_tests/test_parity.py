@@ -23,8 +23,8 @@ from fastsnn import (
     Retry,
     Spikes,
     backends,
+    executing,
     models,
-    running,
 )
 from fastsnn.backends import native
 
@@ -231,7 +231,7 @@ def test_bounded_monitors_change_nothing(case, backend):
     want = case.play(backend)
     assume(stays_finite(want))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_CHUNK_BYTES", 0)
+        patch.setattr(executing, "_CHUNK_BYTES", 0)
         got = case.play(backend)
     assert first_difference(got, want) is None, case
 

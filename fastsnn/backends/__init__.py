@@ -3,7 +3,7 @@
 
 A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine),
 `supports(plan) -> reason or None` (this network) and `Program(plan, threads)` with
-`run(args, report)`.
+`run(args, report)`.  One that runs many networks at once also has `ReplicaProgram(plans, threads)`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,15 @@ class Program(Protocol):
     threads: int
 
     def run(self, args: RunArgs, report: RunReport) -> None: ...
+
+
+class ReplicaProgram(Protocol):
+    """Plans of one shape, lowered together; `run` takes lists with one entry per replica.
+
+    Every tensor of plans[r] lies r times its size behind that of plans[0] (`fastsnn.replicas`).
+    """
+
+    def run(self, args: list[RunArgs], reports: list[RunReport]) -> None: ...
 
 
 def usable() -> list[str]:
@@ -66,6 +75,25 @@ def unknown(name: str) -> BackendError:
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
     """Make the program of a plan on a backend (a name that `choose` returned)."""
     return REGISTRY[name].Program(plan, threads)
+
+
+def lower_replicas(plans: list[Plan], name: str, threads: int | None = None) -> ReplicaProgram:
+    """Make the program of many plans of one shape on a backend that can run them."""
+    together = getattr(REGISTRY[name], "ReplicaProgram", None)
+    return together(plans, threads) if together else _OneAfterAnother(plans, name, threads)
+
+
+class _OneAfterAnother:
+    """Replicas on a backend that runs one network at a time."""
+
+    def __init__(self, plans: list[Plan], name: str, threads: int | None) -> None:
+        self.programs = [lower(plan, name, threads) for plan in plans]
+
+    def run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
+        for program, own, report in zip(self.programs, args, reports, strict=True):
+            program.run(own, report)
+            if report.interrupted:
+                return
 
 
 def _say_what_was_passed_over(plan: Plan, name: str, reasons: dict[str, str | None]) -> None:

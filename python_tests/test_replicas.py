@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replicas give, bit for bit, what networks of their own give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fastsnn import (
+    AllButOne,
+    BackendError,
+    Dense,
+    FastsnnError,
+    Network,
+    Poisson,
+    Replicas,
+    Retry,
+    ShapeError,
+    models,
+)
+
+SEEDS = (3, 4, 9)
+
+
+def build(seed: int, backend: str = "torch", n: int = 33, batch: int = 1) -> Network:
+    """Input, competing plastic layer, own weights."""
+    net = Network(seed=seed, backend=backend, batch_size=batch)
+    net.population("X", models.Input(), 20, traces=True)
+    net.population("Y", models.DiehlAndCook(v_thresh=-60.0, theta_plus=0.5), n, traces=True)
+    w = torch.rand(20, n, generator=torch.Generator().manual_seed(seed))
+    rule = models.PostPre(nu_pre=0.001, nu_post=0.05)
+    net.projection("X", "Y", Dense(w), rule=rule, w_min=0.0, w_max=1.0, norm=9.0)
+    net.projection("Y", "Y", AllButOne(-8.0))
+    return net
+
+
+def rates(k: int, samples: int = 2) -> torch.Tensor:
+    return 150.0 * torch.rand(samples, 20, generator=torch.Generator().manual_seed(k))
+
+
+def same_state(a: Network, b: Network) -> bool:
+    x, y = a.state_dict(), b.state_dict()
+    return list(x) == list(y) and all(torch.equal(x[k], y[k]) for k in x)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_replicas_equal_networks_of_their_own(backend, batch):
+    together = Replicas(lambda seed: build(seed, backend, batch=batch), SEEDS)
+    monitor = together[1].monitor("Y", "v", every=3)
+    alone = [build(seed, "torch", batch=batch) for seed in SEEDS]
+    recorded = alone[1].monitor("Y", "v", every=3)
+    shown = [{"X": Poisson(rates(k).unsqueeze(1).expand(-1, batch, -1))} for k in range(3)]
+    first = together.present(shown, 40.0, count=["Y"])
+    together.run(15.0, {"X": Poisson(rates(7)[0])})
+    for r, net in enumerate(alone):
+        want = net.present(shown[r], 40.0, count=["Y"])
+        net.run(15.0, {"X": Poisson(rates(7)[0])})
+        assert torch.equal(first[r].counts["Y"], want.counts["Y"])
+        assert want.counts["Y"].sum() > 0
+        assert same_state(together[r], net)
+    assert torch.equal(monitor.get(), recorded.get())
+
+
+def test_each_replica_retries_by_itself(backend):
+    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    retry = Retry("Y", min_spikes=3, boost=2.0, max_tries=4)
+    weak = [{"X": Poisson(scale * rates(k))} for k, scale in enumerate((0.02, 1.0, 0.2))]
+    got = together.present(weak, 30.0, count=["Y"], retry=retry)
+    tries = []
+    for r, seed in enumerate(SEEDS):
+        net = build(seed)
+        want = net.present(weak[r], 30.0, count=["Y"], retry=retry)
+        assert torch.equal(got[r].tries, want.tries)
+        assert same_state(together[r], net)
+        tries += want.tries.tolist()
+    assert len(set(tries)) > 1
+
+
+def test_replica_is_a_network_that_can_be_written_saved_and_trained(backend, tmp_path):
+    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    together[2].projections["X->Y"].w[4] = 0.25
+    together.train(False)
+    together.run(20.0, {"X": Poisson(rates(1)[0])})
+    assert (together[2].projections["X->Y"].w[4] != 0.25).any()  # normalised after the write
+    assert not torch.equal(together[1].populations["Y"].v, together[2].populations["Y"].v)
+    together[2].save(tmp_path / "replica.safetensors")
+    assert same_state(Network.load(tmp_path / "replica.safetensors"), together[2])
+    together.reset_state()
+    assert (together[0].populations["Y"].v == -65.0).all()
+
+
+def test_replicas_follow_a_change_of_the_batch_size(backend):
+    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    alone = [build(seed) for seed in SEEDS]
+    for net in (*together, *alone):
+        net.set_batch_size(2)
+    together.run(10.0, {"X": Poisson(rates(1))})
+    for mine, net in zip(together, alone, strict=True):
+        net.run(10.0, {"X": Poisson(rates(1))})
+        assert same_state(mine, net)
+
+
+def test_progress_counts_the_samples_of_all_replicas(backend):
+    seen = []
+    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    together.present({"X": Poisson(rates(0))}, 5.0, progress=seen.append)
+    assert seen[-1] == 6
+    assert seen == sorted(seen)
+
+
+def test_mistakes_are_told_before_anything_changes(backend):
+    with pytest.raises(FastsnnError, match="at least one seed"):
+        Replicas(build, [])
+    with pytest.raises(ShapeError, match="replica 1 differs from replica 0: 'Y': n=34, expected"):
+        Replicas(lambda seed: build(seed, n=33 + seed), [0, 1])
+    one = build(0)
+    with pytest.raises(FastsnnError, match="one Network twice"):
+        Replicas(lambda seed: one, [0, 1])
+    if backend != "torch":
+        with pytest.raises(BackendError, match="replica 1 runs on 'torch', replica 0 on"):
+            Replicas(lambda seed: build(seed, "torch" if seed else backend), [0, 1])
+    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    before = [{k: v.clone() for k, v in net.state_dict().items()} for net in together]
+    with pytest.raises(ShapeError, match="list of 2, expected one value for all replicas or"):
+        together.run(5.0, [{}, {}])
+    with pytest.raises(ShapeError, match="'X' lie in"):
+        together.run(5.0, [{"X": Poisson(rates(0)[0])}] * 2 + [{"X": Poisson(-rates(0)[0])}])
+    for net, state in zip(together, before, strict=True):
+        assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
