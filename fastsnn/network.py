@@ -30,8 +30,8 @@ class Network:
     dt:         time step, ms.
     batch_size: number of independent copies of the state that share the weights.
     seed:       of every random number that is drawn; runs with the same seed are bit-identical.
-    device:     where the state lives.
-    backend:    "auto" (the fastest that can), "torch" or "cpu"; see `explain()`.
+    device:     where the state lives; default "cpu", or where the given backend works.
+    backend:    "auto" (the fastest that can), "cuda", "cpu", "triton", "torch"; see `explain()`.
     threads:    for the cpu backend; None: as many as pay off.
     """
 
@@ -40,7 +40,7 @@ class Network:
         dt: float = 1.0,
         batch_size: int = 1,
         seed: int = 0,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -51,12 +51,14 @@ class Network:
         self.seed = whole_number(f"Network(seed={seed!r})", seed, 0, 2**64)
         if threads is not None:
             threads = whole_number(f"Network(threads={threads!r})", threads, 1)
-        if backend != "auto" and backend not in backends.REGISTRY:
-            raise backends.unknown(backend)
+        home = backends.home(backend)
+        device = home if device is None else device
         try:
             self.device = torch.empty(0, device=device).device
         except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
-            raise BackendError(f"Network(device={str(device)!r}): {error}") from error
+            reason = backends.explain().get(backend, "")
+            why = f"backend '{backend}': {reason} " if reason not in ("", "usable") else ""
+            raise BackendError(f"Network(device={str(device)!r}): {why}{error}") from error
         self.learning = True
         self.step = 0
         self.populations: dict[str, Population] = {}

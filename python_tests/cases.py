@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import places
 import torch
 from torch import Tensor
 
@@ -148,23 +149,23 @@ class Case:
             parts += [f"  {item}" for item in items]
         return "Case:\n" + "\n".join(parts)
 
-    def build(self, backend: str, threads: int | None = None) -> Network:
+    def build(self, place: str, threads: int | None = None) -> Network:
         """The network, before anything is done with it."""
-        net = Network(self.dt, self.batch, self.seed, backend=backend, threads=threads)
+        net = Network(self.dt, self.batch, self.seed, threads=threads, **places.options(place))
         for part in (*self.cells, *self.wires):
             part.build(net)
         for m in self.monitors:
             net.monitor(**m)
         return net
 
-    def play(self, backend: str, threads: int | None = None) -> dict[str, Tensor]:
+    def play(self, place: str, threads: int | None = None) -> dict[str, Tensor]:
         """Do everything; returns what there is to see after each act, in order."""
-        net, seen = self.build(backend, threads), {}
+        net, seen = self.build(place, threads), {}
         for k, act in enumerate(self.story):
             self.act(net, act, seen, f"after {k + 1}. {act.what}: ")
         for k, m in enumerate(net.monitors):
             if len(m):
-                seen[f"monitor {k} {m}"] = m.get()
+                seen[f"monitor {k} {m}"] = m.get().cpu()
         return seen
 
     def act(self, net: Network, act: Do, seen: dict[str, Tensor], label: str) -> None:
@@ -176,7 +177,7 @@ class Case:
             inputs = self.inputs(net, act)
             options = self.forced(net, act)
             shown = net.present(inputs, time, samples=act.samples, **options)
-            seen |= {f"{label}counts of {k}": v for k, v in shown.counts.items()}
+            seen |= {f"{label}counts of {k}": v.cpu() for k, v in shown.counts.items()}
             seen[f"{label}tries"] = shown.tries
         elif act.what == "reset":
             net.reset_state()
@@ -189,7 +190,7 @@ class Case:
         elif act.what == "rule":
             kind = type(net.projections[options["name"]].rule)
             net.set_rule(options["name"], kind(nu_post=options["nu_post"]))
-        seen |= {label + k: v.clone() for k, v in net.state_dict().items()}
+        seen |= {label + k: v.clone().cpu() for k, v in net.state_dict().items()}
 
     def inputs(self, net: Network, act: Do) -> dict[str, Any]:
         """What goes into each population."""

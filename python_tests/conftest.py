@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of all tests: every usable backend, a seed, big data where it is at hand."""
+"""Fixtures of all tests: every backend of the CPU, a seed, big data where it is at hand.
+
+The backends of a GPU are tested for equal bits (test_parity, test_replicas, test_golden); where
+there is no GPU, by Triton's interpreter (test_triton) and an emulation of CUDA (test_cuda).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import signal
 from pathlib import Path
 
+import places
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -36,9 +41,12 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that asks for `backend` once per usable backend."""
+    """Run every test that asks for `backend` once per backend at home on the CPU, every test that
+    asks for `place` once per backend and device."""
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", backends.usable())
+        metafunc.parametrize("backend", [p for p in places.usable() if p in ("cpu", "torch")])
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", places.usable())
 
 
 @pytest.fixture(autouse=True)

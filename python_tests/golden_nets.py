@@ -212,12 +212,12 @@ class Golden:
                     p = net.populations.get(m.owner)
                     shaped = p is not None and rows.dim() == 3
                     rows = rows.reshape(*rows.shape[:2], *p.shape) if shaped else rows
-                    out.setdefault(key, []).append(rows.numpy().copy())
+                    out.setdefault(key, []).append(rows.cpu().numpy().copy())
                 m.clear()
             for name, c in net.projections.items():
                 for suffix in ("", "_weight"):
                     if f"wend_{name}{suffix}" in self.arrays and c.kind == "dense":
-                        out.setdefault(f"wend_{name}{suffix}", []).append(c.w.numpy()[None].copy())
+                        out.setdefault(f"wend_{name}{suffix}", []).append(c.w.cpu().numpy()[None].copy())
         return {k: np.concatenate(v) for k, v in out.items()}
 
     def _replay(self, net: Network, first: int, steps: int) -> dict[str, torch.Tensor]:

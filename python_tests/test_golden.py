@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import numpy as np
+import places
 import pytest
 from golden_nets import Golden, golden_files
 
 
 @pytest.mark.parametrize("path", golden_files(), ids=lambda p: p.stem)
-def test_golden_trace_is_reproduced(path, backend):
+def test_golden_trace_is_reproduced(path, place):
     golden = Golden(path)
-    net = golden.build(backend=backend)
+    net = golden.build(**places.options(place))
     ours = golden.run(net)
     assert any(k.startswith("s_") for k in ours), "nothing was compared"
     for key, got in ours.items():

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from typing import Any
 
+import places
 import pytest
 import torch
 from cases import Case, Cells, Chance, Do, Uniform, Wires
@@ -22,13 +23,12 @@ from fastsnn import (
     Poisson,
     Retry,
     Spikes,
-    backends,
     executing,
     models,
 )
 from fastsnn.backends import native
 
-OTHERS = [name for name in backends.usable() if name != "torch"]
+OTHERS = places.others()
 other = pytest.mark.parametrize("other", OTHERS)
 
 
@@ -46,7 +46,7 @@ def first_difference(got: dict[str, Tensor], want: dict[str, Tensor]) -> str | N
     return None
 
 
-def locate(case: Case, backend: str, threads: int) -> str:
+def locate(case: Case, place: str, threads: int) -> str:
     """Watch every variable at every step, to say which step goes wrong."""
     net = case.build("torch")
     owners = (*net.populations.values(), *net.projections.values())
@@ -54,7 +54,7 @@ def locate(case: Case, backend: str, threads: int) -> str:
     watched = dataclasses.replace(case, monitors=watch)
     got, want = (
         {k: v for k, v in watched.play(name, n).items() if k.startswith("monitor")}
-        for name, n in ((backend, threads), ("torch", None))
+        for name, n in ((place, threads), ("torch", None))
     )
     steps = {
         key: int((got[key] != rows).flatten(1).any(1).nonzero()[0, 0])
@@ -73,15 +73,15 @@ def stays_finite(seen: dict[str, Tensor]) -> bool:
 
 
 def assert_equals_torch(
-    case: Case, want: dict[str, Tensor], backend: str, threads: tuple[int, ...] = (1, 2, 4)
+    case: Case, want: dict[str, Tensor], place: str, threads: tuple[int, ...] = (1, 2, 4)
 ) -> None:
     """Play a case on another backend, and say what differs first from what torch gave."""
-    for n in threads:
-        wrong = first_difference(case.play(backend, n), want)
+    for n in threads if place == "cpu" else (None,):
+        wrong = first_difference(case.play(place, n), want)
         if wrong:
             retries = any("retry" in act.options for act in case.story)
-            step = "" if retries else locate(case, backend, n)
-            pytest.fail(f"{backend}, {n} threads: {wrong}\n{step}\n{case}", pytrace=False)
+            step = "" if retries else locate(case, place, n)
+            pytest.fail(f"{place}, {n} threads: {wrong}\n{step}\n{case}", pytrace=False)
 
 
 @other
@@ -203,13 +203,13 @@ def halves(given: dict[str, Any], at: int) -> tuple[dict[str, Any], dict[str, An
 
 @settings(max_examples=40)
 @given(case=cases(max_acts=1))
-def test_a_run_in_two_parts_is_the_same_run(case, backend):
+def test_a_run_in_two_parts_is_the_same_run(case, place):
     act = case.story[0]
     assume(act.what == "run" and act.steps > 1)
     act.options["normalize"] = False
-    want = case.play(backend)
+    want = case.play(place)
     assume(stays_finite(want))
-    net, at = case.build(backend), act.steps * 3 // 5
+    net, at = case.build(place), act.steps * 3 // 5
     first, second = ({}, {})
     for key, value in case.forced(net, act).items():
         shared = key in ("masks", "reward", "normalize")
@@ -224,15 +224,15 @@ def test_a_run_in_two_parts_is_the_same_run(case, backend):
 
 @settings(max_examples=30)
 @given(case=cases())
-def test_bounded_monitors_change_nothing(case, backend):
+def test_bounded_monitors_change_nothing(case, place):
     for m in case.monitors:
         m["capacity"] = 2
     assume(case.monitors)
-    want = case.play(backend)
+    want = case.play(place)
     assume(stays_finite(want))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executing, "_CHUNK_BYTES", 0)
-        got = case.play(backend)
+        got = case.play(place)
     assert first_difference(got, want) is None, case
 
 
@@ -242,7 +242,7 @@ def test_bounded_monitors_change_nothing(case, backend):
 def test_models_with_exp_agree_to_rounding(replayed, threads, other):
     draws, seen = Uniform(0.0, 1.0, 8)(80, 3, 63), {}
     for name in ("torch", other):
-        net = Network(batch_size=3, seed=2, backend=name, threads=threads)
+        net = Network(batch_size=3, seed=2, threads=threads, **places.options(name))
         net.population("in", models.Input(), 31, traces=True, traces_additive=True)
         net.population("srm", models.SRM0(rho_0=0.1), 63)
         rule = models.Rmax(nu=0.01)
@@ -251,7 +251,7 @@ def test_models_with_exp_agree_to_rounding(replayed, threads, other):
         watch["w"] = net.monitor("c", "w", every=7)
         rates = Poisson(torch.full((31,), 60.0))
         net.run(80, {"in": rates}, reward=0.8, replay={"srm": draws} if replayed else None)
-        seen[name] = {k: m.get() for k, m in watch.items()}
+        seen[name] = {k: m.get().cpu() for k, m in watch.items()}
     got, want = seen[other], seen["torch"]
     assert want["spike"].float().mean() > 0.02
     # no draw lies within a few ulp of its probability here, so that spikes must agree

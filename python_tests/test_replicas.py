@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import places
 import pytest
 import torch
 
@@ -22,9 +23,9 @@ from fastsnn import (
 SEEDS = (3, 4, 9)
 
 
-def build(seed: int, backend: str = "torch", n: int = 33, batch: int = 1) -> Network:
+def build(seed: int, place: str = "torch", n: int = 33, batch: int = 1) -> Network:
     """Input, competing plastic layer, own weights."""
-    net = Network(seed=seed, backend=backend, batch_size=batch)
+    net = Network(seed=seed, batch_size=batch, **places.options(place))
     net.population("X", models.Input(), 20, traces=True)
     net.population("Y", models.DiehlAndCook(v_thresh=-60.0, theta_plus=0.5), n, traces=True)
     w = torch.rand(20, n, generator=torch.Generator().manual_seed(seed))
@@ -40,12 +41,12 @@ def rates(k: int, samples: int = 2) -> torch.Tensor:
 
 def same_state(a: Network, b: Network) -> bool:
     x, y = a.state_dict(), b.state_dict()
-    return list(x) == list(y) and all(torch.equal(x[k], y[k]) for k in x)
+    return list(x) == list(y) and all(torch.equal(x[k].cpu(), y[k].cpu()) for k in x)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_replicas_equal_networks_of_their_own(backend, batch):
-    together = Replicas(lambda seed: build(seed, backend, batch=batch), SEEDS)
+def test_replicas_equal_networks_of_their_own(place, batch):
+    together = Replicas(lambda seed: build(seed, place, batch=batch), SEEDS)
     monitor = together[1].monitor("Y", "v", every=3)
     alone = [build(seed, "torch", batch=batch) for seed in SEEDS]
     recorded = alone[1].monitor("Y", "v", every=3)
@@ -55,14 +56,14 @@ def test_replicas_equal_networks_of_their_own(backend, batch):
     for r, net in enumerate(alone):
         want = net.present(shown[r], 40.0, count=["Y"])
         net.run(15.0, {"X": Poisson(rates(7)[0])})
-        assert torch.equal(first[r].counts["Y"], want.counts["Y"])
+        assert torch.equal(first[r].counts["Y"].cpu(), want.counts["Y"])
         assert want.counts["Y"].sum() > 0
         assert same_state(together[r], net)
-    assert torch.equal(monitor.get(), recorded.get())
+    assert torch.equal(monitor.get().cpu(), recorded.get())
 
 
-def test_each_replica_retries_by_itself(backend):
-    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+def test_each_replica_retries_by_itself(place):
+    together = Replicas(lambda seed: build(seed, place), SEEDS)
     retry = Retry("Y", min_spikes=3, boost=2.0, max_tries=4)
     weak = [{"X": Poisson(scale * rates(k))} for k, scale in enumerate((0.02, 1.0, 0.2))]
     got = together.present(weak, 30.0, count=["Y"], retry=retry)
@@ -76,8 +77,8 @@ def test_each_replica_retries_by_itself(backend):
     assert len(set(tries)) > 1
 
 
-def test_replica_is_a_network_that_can_be_written_saved_and_trained(backend, tmp_path):
-    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+def test_replica_is_a_network_that_can_be_written_saved_and_trained(place, tmp_path):
+    together = Replicas(lambda seed: build(seed, place), SEEDS)
     together[2].projections["X->Y"].w[4] = 0.25
     together.train(False)
     together.run(20.0, {"X": Poisson(rates(1)[0])})
@@ -89,8 +90,8 @@ def test_replica_is_a_network_that_can_be_written_saved_and_trained(backend, tmp
     assert (together[0].populations["Y"].v == -65.0).all()
 
 
-def test_replicas_follow_a_change_of_the_batch_size(backend):
-    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+def test_replicas_follow_a_change_of_the_batch_size(place):
+    together = Replicas(lambda seed: build(seed, place), SEEDS)
     alone = [build(seed) for seed in SEEDS]
     for net in (*together, *alone):
         net.set_batch_size(2)
@@ -100,15 +101,15 @@ def test_replicas_follow_a_change_of_the_batch_size(backend):
         assert same_state(mine, net)
 
 
-def test_progress_counts_the_samples_of_all_replicas(backend):
+def test_progress_counts_the_samples_of_all_replicas(place):
     seen = []
-    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+    together = Replicas(lambda seed: build(seed, place), SEEDS)
     together.present({"X": Poisson(rates(0))}, 5.0, progress=seen.append)
     assert seen[-1] == 6
     assert seen == sorted(seen)
 
 
-def test_mistakes_are_told_before_anything_changes(backend):
+def test_mistakes_are_told_before_anything_changes(place):
     with pytest.raises(FastsnnError, match="at least one seed"):
         Replicas(build, [])
     with pytest.raises(ShapeError, match="replica 1 differs from replica 0: 'Y': n=34, expected"):
@@ -116,10 +117,10 @@ def test_mistakes_are_told_before_anything_changes(backend):
     one = build(0)
     with pytest.raises(FastsnnError, match="one Network twice"):
         Replicas(lambda seed: one, [0, 1])
-    if backend != "torch":
+    if place != "torch":
         with pytest.raises(BackendError, match="replica 1 runs on 'torch', replica 0 on"):
-            Replicas(lambda seed: build(seed, "torch" if seed else backend), [0, 1])
-    together = Replicas(lambda seed: build(seed, backend), SEEDS)
+            Replicas(lambda seed: build(seed, "torch" if seed else place), [0, 1])
+    together = Replicas(lambda seed: build(seed, place), SEEDS)
     before = [{k: v.clone() for k, v in net.state_dict().items()} for net in together]
     with pytest.raises(ShapeError, match="list of 2, expected one value for all replicas or"):
         together.run(5.0, [{}, {}])

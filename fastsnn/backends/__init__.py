@@ -67,6 +67,18 @@ def choose(plan: Plan, name: str = "auto") -> str:
     return name
 
 
+def home(name: str) -> str:
+    """Type of device on which a backend works by itself; of "auto": the CPU.
+
+    Raises BackendError when the name is unknown.
+    """
+    if name == "auto":
+        return "cpu"
+    if name not in REGISTRY:
+        raise unknown(name)
+    return REGISTRY[name].DEVICES[0]
+
+
 def unknown(name: str) -> BackendError:
     """The error that there is no such backend."""
     return BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
