@@ -217,7 +217,9 @@ class Golden:
             for name, c in net.projections.items():
                 for suffix in ("", "_weight"):
                     if f"wend_{name}{suffix}" in self.arrays and c.kind == "dense":
-                        out.setdefault(f"wend_{name}{suffix}", []).append(c.w.cpu().numpy()[None].copy())
+                        out.setdefault(f"wend_{name}{suffix}", []).append(
+                            c.w.cpu().numpy()[None].copy()
+                        )
         return {k: np.concatenate(v) for k, v in out.items()}
 
     def _replay(self, net: Network, first: int, steps: int) -> dict[str, torch.Tensor]:
