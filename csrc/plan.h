@@ -15,7 +15,8 @@ enum class Trace { none, set, additive };
 enum class Kind { dense, one_to_one, all_but_one };
 
 struct PopulationPlan {
-  std::string name;
+  std::string name, model;
+  bool is_input = false;
   const PopulationKernel *kernel = nullptr; // null: an input
   std::int64_t n = 0;
   std::vector<float *> state;
@@ -33,7 +34,7 @@ struct PopulationPlan {
 };
 
 struct ProjectionPlan {
-  std::string name;
+  std::string name, rule_name; // rule_name: empty where there is none
   int source = 0, target = 0;
   Kind kind = Kind::dense;
   float *w = nullptr;

@@ -10,12 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.inputs import BoundInput
+from fastsnn.backends import pointers
 from fastsnn.lowering import build
-from fastsnn.models import Input
 from fastsnn.models.declare import Model
-from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunReport
-from fastsnn.random import Purpose, stream
+from fastsnn.plan import Plan, RunArgs, RunReport
 
 try:
     import fastsnn._native as _native
@@ -83,7 +81,7 @@ class Program:
         finished = torch.zeros(1, dtype=torch.int64)
         keep: list[Any] = []
         threads = self._choice.threads
-        call = self._run_dict(args, keep) | {
+        call = pointers.run_dict(args, keep) | {
             "fresh": self._last != threads,
             "done": done.data_ptr(),
             "progress": finished.data_ptr(),
@@ -100,160 +98,14 @@ class Program:
         self._choice.note(threads, report.steps, perf_counter() - start)
 
     def _plan_dict(self, threads: int) -> dict[str, Any]:
-        plan = self.plan
-        return {
-            "abi": ABI,
-            "batch": plan.batch,
-            "dt": plan.dt,
-            "seed": plan.seed,
-            "threads": threads,
-            "isa": "",
-            "populations": [self._population(p) for p in plan.populations],
-            "projections": [self._projection(p) for p in plan.projections],
-        }
-
-    def _population(self, p: PopulationPlan) -> dict[str, Any]:
-        return {
-            "name": p.name,
-            **self._kernel("model", "factory", p.model if not p.is_input else Input),
-            "n": p.n,
-            "state": [_ptr(t) for t in p.state],
-            "init": [self._number(t) for t in p.init],
-            "shared": [_ptr(t) for t in p.shared],
-            "param": [self._number(t) for t in p.params],
-            "window": [
-                {
-                    "ptr": _ptr(w.data),
-                    "length": len(w.data),
-                    "of": _WINDOWS[w.of],
-                    "head": _ptr(w.head),
-                }
-                for w in p.windows
-            ],
-            "kernel": [self._number(t) for t in p.kernels],
-            "spike": _ptr(p.spike),
-            "x": _ptr(p.x),
-            "trace": p.trace,
-            "decay_x": self._number(p.decay_x),
-            "trace_scale": self._number(p.trace_scale),
-            "summed": _ptr(p.summed),
-            "one_spike": p.one_spike,
-            "is_input": p.is_input,
-            "stream": stream(p.index, Purpose.INPUT),
-        }
-
-    def _projection(self, p: ProjectionPlan) -> dict[str, Any]:
-        return {
-            "name": p.name,
-            "source": p.source,
-            "target": p.target,
-            "kind": p.kind,
-            "w": _ptr(p.w),
-            "bias": _ptr(p.bias),
-            **(self._kernel("rule", "rule_factory", p.rule) if p.rule else {"rule": ""}),
-            "param": self._number(p.params),
-            "pre": [_ptr(t) for t in p.pre],
-            "post": [_ptr(t) for t in p.post],
-            "last_pre": _ptr(p.last_pre),
-            "last_post": _ptr(p.last_post),
-            "synapse": [_ptr(t) for t in p.synapse],
-            "reduction": p.reduction,
-            "w_min": self._number(p.w_min),
-            "w_max": self._number(p.w_max),
-            "weight_decay": p.weight_decay,
-            "norm": p.norm,
-            "changed": _ptr(p.changed),
-        }
+        engine = {"abi": ABI, "threads": threads, "isa": ""}
+        return pointers.plan_dict(self.plan, self._keep, self._kernel) | engine
 
     def _kernel(self, by_name: str, by_factory: str, model: type) -> dict[str, Any]:
         """A built-in model by its name; a user's own, compiled and loaded, by its factory."""
         if build.is_built_in(model):
             return {by_name: model.__name__}
         return {by_name: model.__name__, by_factory: build.factory(model, _native.isa()[0])}
-
-    def _number(self, t: Tensor) -> tuple[int, int]:
-        self._keep.append(t)
-        return _ptr(t), t.numel()
-
-    def _run_dict(self, args: RunArgs, keep: list[Any]) -> dict[str, Any]:
-        def hold(t: Tensor) -> int:
-            keep.append(t)
-            return _ptr(t)
-
-        def forced(given: dict[int, Tensor], dtype: torch.dtype) -> list[dict[str, Any]]:
-            return [
-                {"population": k, "ptr": hold(t.to(dtype).contiguous()), "per_step": t.dim() == 2}
-                for k, t in given.items()
-            ]
-
-        retry = args.retry and {
-            "population": args.retry[0],
-            "min_spikes": args.retry[1].min_spikes,
-            "max_tries": args.retry[1].max_tries,
-            "boost": args.retry[1].boost,
-        }
-        return {
-            "n_steps": args.n_steps,
-            "n_samples": args.n_samples,
-            "step": args.step,
-            "learning": args.learning,
-            "normalize": args.normalize,
-            "reset": args.reset,
-            "reward": _ptr(args.reward),
-            "inputs": [self._input(k, given, hold) for k, given in args.inputs.items()],
-            "clamp": forced(args.clamp, torch.uint8),
-            "unclamp": forced(args.unclamp, torch.uint8),
-            "inject_v": forced(args.inject_v, torch.float32),
-            "masks": [
-                {"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()
-            ],
-            "records": [
-                {
-                    "source": _ptr(r.source),
-                    "item": r.source.element_size(),
-                    "count": r.source.numel(),
-                    "row": r.source.shape[-1],
-                    "index": _ptr(r.index),
-                    "n_index": 0 if r.index is None else len(r.index),
-                    "every": r.every,
-                    "phase": r.phase,
-                    "dest": _ptr(r.dest),
-                    "weights": r.weights,
-                }
-                for r in args.records
-            ],
-            "counts": [{"population": k, "ptr": _ptr(t)} for k, t in args.counts.items()],
-            "retry": retry,
-            "replay": [
-                *(
-                    {"population": k, "kind": "winner", "ptr": _ptr(t)}
-                    for k, t in args.winners.items()
-                ),
-                *(
-                    {"population": k, "kind": "uniform", "ptr": _ptr(t)}
-                    for k, t in args.uniforms.items()
-                ),
-            ],
-        }
-
-    @staticmethod
-    def _input(index: int, given: BoundInput, hold: Any) -> dict[str, Any]:
-        out = {
-            "population": index,
-            "kind": given.kind,
-            "per_step": given.per_step,
-            "scale": given.scale,
-        }
-        if given.kind == "events":
-            return out | {"ids": hold(given.data), "offsets": hold(given.offsets)}
-        return out | {"ptr": hold(given.data.contiguous())}
-
-
-_WINDOWS = {"i_syn": "input", "spike": "spike"}
-
-
-def _ptr(t: Tensor | None) -> int:
-    return 0 if t is None else t.data_ptr()
 
 
 class _Choice:

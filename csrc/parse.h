@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the dictionaries of fastsnn/backends/pointers.py to csrc/plan.h.  Shapes are checked by
+// Python; here only that nothing is missing and that indices lie inside.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "plan.h"
+
+namespace fastsnn::parse {
+
+namespace py = pybind11;
+
+inline py::object get(const py::dict &d, const char *key) {
+  if (!d.contains(key))
+    throw py::value_error(std::string("the key '") + key + "' is missing");
+  return d[key];
+}
+
+template <class T> inline T number(const py::dict &d, const char *key) {
+  try {
+    return get(d, key).cast<T>();
+  } catch (const py::cast_error &) {
+    throw py::value_error(std::string("the key '") + key + "' has a value of the wrong type");
+  }
+}
+
+template <class T> inline T *address(const py::handle &value) {
+  return reinterpret_cast<T *>(value.cast<std::uintptr_t>());
+}
+
+template <class T> inline T *pointer(const py::dict &d, const char *key) {
+  return reinterpret_cast<T *>(number<std::uintptr_t>(d, key));
+}
+
+template <class T> inline std::vector<T *> pointers(const py::dict &d, const char *key) {
+  std::vector<T *> all;
+  for (py::handle value : get(d, key).cast<py::list>())
+    all.push_back(address<T>(value));
+  return all;
+}
+
+inline Column column(const py::handle &value) {
+  const auto pair = value.cast<std::pair<std::uintptr_t, std::int64_t>>();
+  return {reinterpret_cast<const float *>(pair.first), pair.second};
+}
+
+inline std::vector<Column> columns(const py::dict &d, const char *key) {
+  std::vector<Column> all;
+  for (py::handle value : get(d, key).cast<py::list>())
+    all.push_back(column(value));
+  return all;
+}
+
+inline int index_below(const py::dict &d, const char *key, std::size_t limit) {
+  const auto k = number<std::int64_t>(d, key);
+  if (k < 0 || k >= static_cast<std::int64_t>(limit))
+    throw py::value_error(std::string("the key '") + key + "' is out of range");
+  return static_cast<int>(k);
+}
+
+inline void same(std::size_t got, int expected, const std::string &what) {
+  if (got != static_cast<std::size_t>(expected))
+    throw py::value_error(what + ": got " + std::to_string(got) + " entries, expected " +
+                          std::to_string(expected));
+}
+
+inline PopulationPlan population(const py::dict &d) {
+  PopulationPlan p;
+  p.name = number<std::string>(d, "name");
+  p.n = number<std::int64_t>(d, "n");
+  p.state = pointers<float>(d, "state");
+  p.init = columns(d, "init");
+  p.shared = pointers<float>(d, "shared");
+  p.param = columns(d, "param");
+  for (py::handle value : get(d, "window").cast<py::list>()) {
+    const auto w = value.cast<py::dict>();
+    p.window.push_back({pointer<float>(w, "ptr"), pointer<std::int64_t>(w, "head"),
+                        number<std::int32_t>(w, "length"),
+                        number<std::string>(w, "of") == "spike"});
+  }
+  p.kernels = columns(d, "kernel");
+  p.spike = pointer<std::uint8_t>(d, "spike");
+  p.x = pointer<float>(d, "x");
+  p.summed = pointer<float>(d, "summed");
+  p.trace = static_cast<Trace>(index_below(d, "trace", 3));
+  p.decay_x = column(get(d, "decay_x"));
+  p.trace_scale = column(get(d, "trace_scale"));
+  p.one_spike = number<bool>(d, "one_spike");
+  p.stream = number<std::uint32_t>(d, "stream");
+  p.model = number<std::string>(d, "model");
+  p.is_input = number<bool>(d, "is_input");
+  return p;
+}
+
+inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
+  ProjectionPlan p;
+  p.name = number<std::string>(d, "name");
+  p.source = index_below(d, "source", plan.populations.size());
+  p.target = index_below(d, "target", plan.populations.size());
+  const auto kind = number<std::string>(d, "kind");
+  if (kind != "dense" && kind != "one_to_one" && kind != "all_but_one")
+    throw py::value_error("projection '" + p.name + "': unknown kind '" + kind + "'");
+  p.kind = kind == "dense"        ? Kind::dense
+           : kind == "one_to_one" ? Kind::one_to_one
+                                  : Kind::all_but_one;
+  if (plan.populations[p.target].is_input)
+    throw py::value_error("projection '" + p.name + "' targets an input population");
+  if (p.kind != Kind::dense && plan.populations[p.source].n != plan.populations[p.target].n)
+    throw py::value_error("projection '" + p.name + "' joins populations of different sizes");
+  p.w = pointer<float>(d, "w");
+  p.bias = pointer<const float>(d, "bias");
+  p.param = column(get(d, "param"));
+  p.pre = pointers<float>(d, "pre");
+  p.post = pointers<float>(d, "post");
+  p.synapse = pointers<float>(d, "synapse");
+  p.last_pre = pointer<std::uint8_t>(d, "last_pre");
+  p.last_post = pointer<std::uint8_t>(d, "last_post");
+  const auto reduction = number<std::string>(d, "reduction");
+  p.reduction = reduction == "max" ? 2 : reduction == "mean" ? 1 : 0;
+  p.w_min = column(get(d, "w_min"));
+  p.w_max = column(get(d, "w_max"));
+  p.decay = static_cast<float>(1.0 - number<double>(d, "weight_decay"));
+  if (!get(d, "norm").is_none())
+    p.norm = static_cast<float>(number<double>(d, "norm"));
+  p.changed = pointer<std::uint8_t>(d, "changed");
+  p.rule_name = number<std::string>(d, "rule");
+  p.has_rule = !p.rule_name.empty();
+  return p;
+}
+
+inline Input input(const py::dict &d) {
+  Input in;
+  const auto kind = number<std::string>(d, "kind");
+  if (kind == "events") {
+    in.kind = Input::Kind::events;
+    in.ptr = pointer<void>(d, "ids");
+    in.offsets = pointer<const std::int64_t>(d, "offsets");
+    return in;
+  }
+  in.ptr = pointer<void>(d, "ptr");
+  if (kind == "spikes") {
+    in.kind = Input::Kind::spikes;
+  } else if (kind == "rates") {
+    in.kind = Input::Kind::rates;
+    in.scale = number<double>(d, "scale");
+  } else if (kind == "current") {
+    in.kind = Input::Kind::current;
+    in.per_step = number<bool>(d, "per_step");
+  } else {
+    throw py::value_error("unknown kind of input '" + kind + "'");
+  }
+  return in;
+}
+
+inline Record record(const py::dict &d) {
+  Record r;
+  r.source = pointer<const char>(d, "source");
+  r.item = number<std::int64_t>(d, "item");
+  r.count = number<std::int64_t>(d, "count");
+  r.row = number<std::int64_t>(d, "row");
+  r.index = pointer<const std::int64_t>(d, "index");
+  r.n_index = number<std::int64_t>(d, "n_index");
+  r.every = number<std::int64_t>(d, "every");
+  r.phase = number<std::int64_t>(d, "phase");
+  r.dest = pointer<char>(d, "dest");
+  r.weights = number<bool>(d, "weights");
+  if (r.every < 1 || r.phase < 0)
+    throw py::value_error("a record needs every >= 1 and phase >= 0");
+  return r;
+}
+
+inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size_t n_projections) {
+  RunArgs args;
+  args.n_steps = number<std::int64_t>(d, "n_steps");
+  args.n_samples = number<std::int64_t>(d, "n_samples");
+  args.step = number<std::uint64_t>(d, "step");
+  args.learning = number<bool>(d, "learning");
+  args.normalize = number<bool>(d, "normalize");
+  args.reset = number<bool>(d, "reset");
+  args.fresh = number<bool>(d, "fresh");
+  args.reward = pointer<const float>(d, "reward");
+  args.inputs.resize(n_populations);
+  args.counts.resize(n_populations);
+  args.winners.resize(n_populations);
+  args.uniforms.resize(n_populations);
+  args.masks.resize(n_projections);
+  const auto each = [&](const char *key, auto &&take) {
+    for (py::handle item : get(d, key).cast<py::list>())
+      take(item.cast<py::dict>());
+  };
+  const auto at = [&](const py::dict &item) {
+    return index_below(item, "population", n_populations);
+  };
+  each("inputs", [&](const py::dict &i) { args.inputs[at(i)] = input(i); });
+  for (auto [key, forced] : {std::pair{"clamp", &args.clamp},
+                             {"unclamp", &args.unclamp},
+                             {"inject_v", &args.inject_v}}) {
+    forced->resize(n_populations);
+    each(key, [&](const py::dict &i) {
+      (*forced)[at(i)] = {pointer<void>(i, "ptr"), number<bool>(i, "per_step")};
+    });
+  }
+  each("masks", [&](const py::dict &i) {
+    args.masks[index_below(i, "projection", n_projections)] = pointer<const std::uint8_t>(i, "ptr");
+  });
+  each("records", [&](const py::dict &i) { args.records.push_back(record(i)); });
+  each("counts", [&](const py::dict &i) { args.counts[at(i)] = pointer<std::int32_t>(i, "ptr"); });
+  each("replay", [&](const py::dict &i) {
+    if (number<std::string>(i, "kind") == "winner")
+      args.winners[at(i)] = pointer<const std::int32_t>(i, "ptr");
+    else
+      args.uniforms[at(i)] = pointer<const float>(i, "ptr");
+  });
+  if (const py::object retry = get(d, "retry"); !retry.is_none()) {
+    const auto r = retry.cast<py::dict>();
+    args.retry = {at(r), number<std::int64_t>(r, "min_spikes"), number<int>(r, "max_tries"),
+                  number<double>(r, "boost")};
+  }
+  args.progress = pointer<std::int64_t>(d, "progress");
+  args.done = pointer<std::int64_t>(d, "done");
+  return args;
+}
+
+} // namespace fastsnn::parse

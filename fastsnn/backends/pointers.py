@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan and the arguments of a run as dictionaries of numbers and pointers, for native code.
+
+What the pointers point to must outlive their use: tensors that nobody else holds are appended to
+`keep`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn.inputs import BoundInput
+from fastsnn.models import Input
+from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, Record, RunArgs
+from fastsnn.random import Purpose, stream
+
+# (key of the name, key of a factory, model) -> entries that name a model
+Naming = Callable[[str, str, type], dict[str, Any]]
+_WINDOWS = {"i_syn": "input", "spike": "spike"}
+
+
+def pointer(t: Tensor | None) -> int:
+    """Address of a tensor's data, 0 for None."""
+    return 0 if t is None else t.data_ptr()
+
+
+def by_name(name: str, factory: str, model: type) -> dict[str, Any]:
+    """A model by its name alone."""
+    return {name: model.__name__}
+
+
+def plan_dict(plan: Plan, keep: list[Any], naming: Naming = by_name) -> dict[str, Any]:
+    """A plan."""
+    return {
+        "batch": plan.batch,
+        "dt": plan.dt,
+        "seed": plan.seed,
+        "populations": [_population(p, keep, naming) for p in plan.populations],
+        "projections": [_projection(p, keep, naming) for p in plan.projections],
+    }
+
+
+def _number(t: Tensor, keep: list[Any]) -> tuple[int, int]:
+    keep.append(t)
+    return pointer(t), t.numel()
+
+
+def _population(p: PopulationPlan, keep: list[Any], naming: Naming) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        **naming("model", "factory", p.model if not p.is_input else Input),
+        "n": p.n,
+        "state": [pointer(t) for t in p.state],
+        "init": [_number(t, keep) for t in p.init],
+        "shared": [pointer(t) for t in p.shared],
+        "param": [_number(t, keep) for t in p.params],
+        "window": [
+            {
+                "ptr": pointer(w.data),
+                "length": len(w.data),
+                "of": _WINDOWS[w.of],
+                "head": pointer(w.head),
+            }
+            for w in p.windows
+        ],
+        "kernel": [_number(t, keep) for t in p.kernels],
+        "spike": pointer(p.spike),
+        "x": pointer(p.x),
+        "trace": p.trace,
+        "decay_x": _number(p.decay_x, keep),
+        "trace_scale": _number(p.trace_scale, keep),
+        "summed": pointer(p.summed),
+        "one_spike": p.one_spike,
+        "is_input": p.is_input,
+        "stream": stream(p.index, Purpose.INPUT),
+    }
+
+
+def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "source": p.source,
+        "target": p.target,
+        "kind": p.kind,
+        "w": pointer(p.w),
+        "bias": pointer(p.bias),
+        **(naming("rule", "rule_factory", p.rule) if p.rule else {"rule": ""}),
+        "param": _number(p.params, keep),
+        "pre": [pointer(t) for t in p.pre],
+        "post": [pointer(t) for t in p.post],
+        "last_pre": pointer(p.last_pre),
+        "last_post": pointer(p.last_post),
+        "synapse": [pointer(t) for t in p.synapse],
+        "reduction": p.reduction,
+        "w_min": _number(p.w_min, keep),
+        "w_max": _number(p.w_max, keep),
+        "weight_decay": p.weight_decay,
+        "norm": p.norm,
+        "changed": pointer(p.changed),
+    }
+
+
+def run_dict(args: RunArgs, keep: list[Any]) -> dict[str, Any]:
+    """The arguments of a run."""
+
+    def hold(t: Tensor) -> int:
+        keep.append(t)
+        return pointer(t)
+
+    def forced(given: dict[int, Tensor], dtype: torch.dtype) -> list[dict[str, Any]]:
+        return [
+            {"population": k, "ptr": hold(t.to(dtype).contiguous()), "per_step": t.dim() == 2}
+            for k, t in given.items()
+        ]
+
+    retry = args.retry and {
+        "population": args.retry[0],
+        "min_spikes": args.retry[1].min_spikes,
+        "max_tries": args.retry[1].max_tries,
+        "boost": args.retry[1].boost,
+    }
+    replay = (("winner", args.winners), ("uniform", args.uniforms))
+    return {
+        "n_steps": args.n_steps,
+        "n_samples": args.n_samples,
+        "step": args.step,
+        "learning": args.learning,
+        "normalize": args.normalize,
+        "reset": args.reset,
+        "reward": pointer(args.reward),
+        "inputs": [_input(k, given, hold) for k, given in args.inputs.items()],
+        "clamp": forced(args.clamp, torch.uint8),
+        "unclamp": forced(args.unclamp, torch.uint8),
+        "inject_v": forced(args.inject_v, torch.float32),
+        "masks": [{"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()],
+        "records": [_record(r, hold) for r in args.records],
+        "counts": [{"population": k, "ptr": pointer(t)} for k, t in args.counts.items()],
+        "retry": retry,
+        "replay": [
+            {"population": k, "kind": kind, "ptr": pointer(t)}
+            for kind, given in replay
+            for k, t in given.items()
+        ],
+    }
+
+
+def _record(r: Record, hold: Callable[[Tensor], int]) -> dict[str, Any]:
+    return {
+        "source": pointer(r.source),
+        "item": r.source.element_size(),
+        "count": r.source.numel(),
+        "row": r.source.shape[-1],
+        "index": 0 if r.index is None else hold(r.index.to(r.source.device)),
+        "n_index": 0 if r.index is None else len(r.index),
+        "every": r.every,
+        "phase": r.phase,
+        "dest": pointer(r.dest),
+        "weights": r.weights,
+    }
+
+
+def _input(index: int, given: BoundInput, hold: Callable[[Tensor], int]) -> dict[str, Any]:
+    out = {
+        "population": index,
+        "kind": given.kind,
+        "per_step": given.per_step,
+        "scale": given.scale,
+    }
+    if given.kind == "events":
+        assert given.offsets is not None
+        return out | {"ids": hold(given.data), "offsets": hold(given.offsets)}
+    return out | {"ptr": hold(given.data.contiguous())}
