@@ -2,7 +2,7 @@
 """Read classes out of spike counts: label the neurons, let them vote, count what was right.
 
 Counts are integers [n_samples, n] of any width. They are walked in chunks, so that 60,000 x 6,400
-of them need no copy in float.
+of them need no copy in float, nor on the CPU where they come from a GPU. Results are on the CPU.
 """
 
 from __future__ import annotations
@@ -88,12 +88,13 @@ def weighted_evidence(counts: Tensor, proportions: Tensor) -> Tensor:
 
 def accuracy(predictions: Tensor, labels: Tensor) -> float:
     """Return the fraction of predictions that are right, 0..1."""
-    return (predictions == torch.as_tensor(labels)).double().mean().item()
+    return (predictions == torch.as_tensor(labels).cpu()).double().mean().item()
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, n_labels: int) -> Tensor:
     """Count samples by class (row) and predicted class (column): int64 [n_labels, n_labels]."""
-    pairs = torch.as_tensor(labels).long() * n_labels + torch.as_tensor(predictions).long()
+    labels, predictions = (torch.as_tensor(x).cpu().long() for x in (labels, predictions))
+    pairs = labels * n_labels + predictions
     return torch.bincount(pairs, minlength=n_labels**2).view(n_labels, n_labels)
 
 
@@ -123,15 +124,15 @@ def _one_hot(labels: Tensor, n_labels: int) -> Tensor:
 
 
 def _chunks(counts: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield rows of counts as float32, a few at a time."""
+    """Yield rows of counts as float32 on the CPU, a few at a time."""
     step = min(_CHUNK_ROWS, max(1, _CHUNK_VALUES // max(1, counts.shape[1])))
     for start in range(0, len(counts), step):
         rows = slice(start, start + step)
-        yield rows, counts[rows].float()
+        yield rows, counts[rows].cpu().float()
 
 
 def _check(counts: Tensor, labels: Tensor, n_labels: int) -> tuple[Tensor, Tensor]:
-    counts, labels = torch.as_tensor(counts), torch.as_tensor(labels).long()
+    counts, labels = torch.as_tensor(counts), torch.as_tensor(labels).cpu().long()
     if counts.ndim != 2 or labels.shape != counts.shape[:1]:
         raise ValueError(
             f"counts are {tuple(counts.shape)} and labels {tuple(labels.shape)}, "

@@ -55,7 +55,7 @@ class Network:
         device = home if device is None else device
         try:
             self.device = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
+        except (RuntimeError, TypeError, AssertionError) as error:  # the last: torch without CUDA
             reason = backends.explain().get(backend, "")
             why = f"backend '{backend}': {reason} " if reason not in ("", "usable") else ""
             raise BackendError(f"Network(device={str(device)!r}): {why}{error}") from error

@@ -133,12 +133,13 @@ class Projection:
     def _rule_params(self) -> Tensor:
         """The numbers of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
         if self.rule is None:
-            return torch.zeros(0)
+            return torch.zeros(0, device=self.device)
         values = self.rule.argument_values(self.target.dt)
         for name, bound in (("w_min", self.w_min), ("w_max", self.w_max)):
             values[name] = float(bound) if bound.numel() == 1 else 0.0
         numbers = [float(values[k]) for k in type(self.rule).learn_params()]
-        return torch.tensor(numbers + [1.0] * type(self.rule).one_reward, dtype=torch.float32)
+        numbers += [1.0] * type(self.rule).one_reward
+        return torch.tensor(numbers, dtype=torch.float32, device=self.device)
 
     def variables(self) -> dict[str, Tensor]:
         """All tensors by name."""

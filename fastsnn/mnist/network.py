@@ -25,7 +25,7 @@ def diehl_and_cook(
     dt: float = 1.0,
     batch_size: int = 1,
     seed: int = 0,
-    device: str = "cpu",
+    device: str | None = None,
     backend: str = "auto",
     threads: int | None = None,
 ) -> Network:

@@ -110,4 +110,4 @@ def _present(
         retry=retry,
         progress=progress and (lambda samples: progress(min(n, samples * batch))),
     )
-    return shown.counts["Ae"].view(-1, settings.n_neurons)[:n]
+    return shown.counts["Ae"].view(-1, settings.n_neurons)[:n].cpu()

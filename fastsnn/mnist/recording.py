@@ -32,8 +32,8 @@ def record(net: Network, image: np.ndarray, settings: Settings) -> Recording:
     monitors = {layer: net.monitor(layer, "spike") for layer in ("X", "Ae", "Ai")}
     potentials = [net.monitor(layer, "v") for layer in ("Ae", "Ai")]
     net.run(settings.time, {"X": Poisson(rates(image[None], settings))})
-    spikes = {layer: monitor.get()[:, 0].bool().numpy() for layer, monitor in monitors.items()}
-    v_exc, v_inh = (monitor.get()[:, 0].numpy() for monitor in potentials)
+    spikes = {layer: m.get()[:, 0].bool().cpu().numpy() for layer, m in monitors.items()}
+    v_exc, v_inh = (monitor.get()[:, 0].cpu().numpy() for monitor in potentials)
     for monitor in (*monitors.values(), *potentials):
         net.remove_monitor(monitor)
     return Recording(spikes, v_exc, v_inh)

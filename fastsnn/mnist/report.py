@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import json
 import platform
 from pathlib import Path
@@ -15,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 import fastsnn
+from fastsnn.analysis.report import Report
 from fastsnn.files import replacing
 from fastsnn.mnist import figures
 from fastsnn.mnist.job import Result
@@ -32,51 +30,14 @@ _CAPTIONS = {
     "voltages": "The three neurons that spike most, and all neurons together.",
 }
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>fastsnn: MNIST, {headline}</title>
-<style>
-  body {{ font: 16px/1.55 system-ui, sans-serif; color: #222; background: #fafafa;
-         max-width: 980px; margin: 3rem auto; padding: 0 1.2rem; }}
-  h1 {{ font-size: 1.7rem; margin-bottom: .2rem; }}
-  h1 + p {{ color: #666; margin-top: 0; }}
-  dl {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.6rem 0 2.4rem; }}
-  dl div {{ background: #fff; border: 1px solid #e4e4e4; border-radius: 8px; padding: .6rem 1rem; }}
-  dt {{ color: #666; font-size: .82rem; }}
-  dd {{ margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }}
-  figure {{ margin: 0 0 2rem; background: #fff; border: 1px solid #e4e4e4; border-radius: 8px;
-           padding: 1rem; }}
-  img {{ display: block; max-width: 100%; margin: 0 auto; }}
-  figcaption {{ color: #555; font-size: .92rem; margin-top: .7rem; }}
-  table {{ border-collapse: collapse; font-size: .9rem; }}
-  td {{ padding: .15rem 1.2rem .15rem 0; font-variant-numeric: tabular-nums; }}
-  summary {{ cursor: pointer; margin-bottom: .6rem; }}
-</style>
-</head>
-<body>
-<h1>{headline}</h1>
-<p>{subtitle}</p>
-<dl>{numbers}</dl>
-{figures}
-<details><summary>All settings</summary><table>{settings}</table></details>
-</body>
-</html>
-"""
-
 
 def write_report(folder: str | Path, result: Result) -> Path:
     """Write index.html, the PNGs and result.json into folder; returns the path of the HTML."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {name: _png(figure) for name, figure in draw(result).items()}
-    for name, png in pictures.items():
-        _write(folder / f"{name}.png", png)
-    _write(folder / "result.json", json.dumps(summary(result), indent=2).encode())
-    _write(folder / "index.html", _page(result, pictures).encode())
-    return folder / "index.html"
+    with replacing(folder / "result.json") as file:
+        file.write(json.dumps(summary(result), indent=2).encode())
+    return _report(result).write(folder)
 
 
 def draw(result: Result) -> dict[str, Figure]:
@@ -90,7 +51,7 @@ def draw(result: Result) -> dict[str, Figure]:
     v_thresh = tuple(float(net.populations[k].model.values["v_thresh"]) for k in ("Ae", "Ai"))
     return {
         "receptive-fields": figures.receptive_fields(
-            net.projections["X->Ae"].w.numpy(), assignments, shape
+            net.projections["X->Ae"].w.cpu().numpy(), assignments, shape
         ),
         "confusion": figures.confusion(verdict.confusion.numpy(), READOUTS[settings.readout]),
         "accuracy": figures.accuracy(
@@ -105,7 +66,7 @@ def draw(result: Result) -> dict[str, Figure]:
         "voltages": figures.voltages(
             seen.v_exc,
             seen.v_inh,
-            (v_thresh[0] + net.populations["Ae"].theta.numpy(), v_thresh[1]),
+            (v_thresh[0] + net.populations["Ae"].theta.cpu().numpy(), v_thresh[1]),
             counts.topk(min(3, len(counts))).indices.tolist(),
             settings.dt,
         ),
@@ -135,7 +96,7 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
-def _page(result: Result, pictures: dict[str, bytes]) -> str:
+def _report(result: Result) -> Report:
     trainer, verdict, settings = result.trainer, result.verdict, result.trainer.settings
     numbers = {
         f"test accuracy, {READOUTS[name]}": f"{value:.2%}"
@@ -145,30 +106,14 @@ def _page(result: Result, pictures: dict[str, bytes]) -> str:
         numbers["images learnt a second"] = f"{result.images_per_s:,.0f}"
     numbers["images tested a second"] = f"{verdict.images_per_s:,.0f}"
     best = verdict.accuracy[settings.readout]
-    return _PAGE.format(
-        headline=f"{best:.1%} of {len(result.test):,} test digits recognised",
-        subtitle=f"{settings.n_neurons:,} spiking neurons, {trainer.seen:,} images seen without "
-        f"their labels, spike-timing-dependent plasticity (Diehl &amp; Cook 2015). "
+    headline = f"{best:.1%} of {len(result.test):,} test digits recognised"
+    report = Report(
+        headline,
+        f"{settings.n_neurons:,} spiking neurons, {trainer.seen:,} images seen without "
+        f"their labels, spike-timing-dependent plasticity (Diehl & Cook 2015). "
         f"fastsnn {fastsnn.__version__}, backend {trainer.net.backend}.",
-        numbers="".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in numbers.items()),
-        figures="\n".join(
-            f'<figure><img alt="{name}" src="data:image/png;base64,'
-            f'{base64.b64encode(png).decode()}"><figcaption>{_CAPTIONS[name]}</figcaption></figure>'
-            for name, png in pictures.items()
-        ),
-        settings="".join(
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(str(value))}</td></tr>"
-            for name, value in settings.as_dict().items()
-        ),
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with replacing(path) as file:
-        file.write(data)
+        title=f"fastsnn: MNIST, {headline}",
+    ).numbers(numbers)
+    for name, figure in draw(result).items():
+        report.picture(name, figure, _CAPTIONS[name])
+    return report.table("All settings", settings.as_dict())

@@ -63,7 +63,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return copies of all tensors, and of all else, that `restore` needs."""
-        tensors = {f"net.{name}": t.clone() for name, t in self.net.state_dict().items()}
+        tensors = {f"net.{name}": t.clone().cpu() for name, t in self.net.state_dict().items()}
         for name, rates in (("recent", self.recent), ("epoch", self.epoch)):
             tensors[f"{name}.sums"] = rates.sums.clone()
             tensors[f"{name}.sizes"] = rates.sizes.clone()

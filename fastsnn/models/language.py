@@ -131,4 +131,5 @@ def over_batch(x: Tensor) -> Tensor:
     for row in x[1:]:
         row = row.to(torch.float32)
         total = maximum(total, row) if reduction == "max" else total + row
-    return total / len(x) if reduction == "mean" else total
+    # a tensor: torch on a GPU multiplies by the reciprocal of a plain number
+    return total / torch.full_like(total, len(x)) if reduction == "mean" else total
