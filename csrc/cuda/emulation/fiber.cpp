@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fiber.h"
+
+#include <cstdint>
+#include <new>
+#include <sys/mman.h>
+
+namespace fastsnn::emulation {
+
+namespace {
+constexpr std::size_t guard = 4096;
+}
+
+#if defined(__x86_64__)
+
+// what a called function must leave as it was lies on the stack of the flow that waits
+asm(R"(
+.text
+.p2align 4
+.hidden fastsnn_switch
+.globl fastsnn_switch
+.type fastsnn_switch, @function
+fastsnn_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq (%rsi), %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size fastsnn_switch, .-fastsnn_switch
+)");
+extern "C" void fastsnn_switch(void **from, void **to);
+
+void switch_to(Context &from, Context &to) { fastsnn_switch(&from.stack, &to.stack); }
+
+void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)()) {
+  auto top = reinterpret_cast<std::uintptr_t>(stack + bytes) & ~std::uintptr_t(15);
+  auto slot = reinterpret_cast<void **>(top);
+  // as if entry had just been called: the stack pointer is 8 off a multiple of 16
+  *--slot = nullptr;
+  *--slot = reinterpret_cast<void *>(entry);
+  for (int k = 0; k < 6; ++k)
+    *--slot = nullptr;
+  context.stack = slot;
+}
+
+#else
+
+void switch_to(Context &from, Context &to) { swapcontext(&from.state, &to.state); }
+
+void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)()) {
+  getcontext(&context.state);
+  context.state.uc_stack.ss_sp = stack;
+  context.state.uc_stack.ss_size = bytes;
+  context.state.uc_link = nullptr;
+  makecontext(&context.state, entry, 0);
+}
+
+#endif
+
+Stacks::~Stacks() {
+  for (char *stack : made_)
+    munmap(stack - guard, bytes + guard);
+}
+
+char *Stacks::operator[](std::size_t k) {
+  while (made_.size() <= k) {
+    void *p = mmap(nullptr, bytes + guard, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+      throw std::bad_alloc();
+    mprotect(p, guard, PROT_NONE);
+    made_.push_back(static_cast<char *>(p) + guard);
+  }
+  return made_[k];
+}
+
+} // namespace fastsnn::emulation

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// device.h on a GPU: what kernels say.
+#pragma once
+
+#include "device.h"
+
+namespace fastsnn::cuda {
+
+FASTSNN_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+FASTSNN_DEVICE int n_threads() { return static_cast<int>(blockDim.x); }
+FASTSNN_DEVICE int block_index() { return static_cast<int>(blockIdx.x); }
+FASTSNN_DEVICE int n_blocks() { return static_cast<int>(gridDim.x); }
+FASTSNN_DEVICE int lane_index() { return static_cast<int>(threadIdx.x & 31u); }
+FASTSNN_DEVICE int warp_index() { return static_cast<int>(threadIdx.x >> 5u); }
+
+inline constexpr unsigned all_lanes = 0xffffffffu;
+
+FASTSNN_DEVICE void sync_block() { __syncthreads(); }
+FASTSNN_DEVICE void sync_warp() { __syncwarp(); }
+FASTSNN_DEVICE std::uint32_t ballot(bool value) { return __ballot_sync(all_lanes, value); }
+template <class T> FASTSNN_DEVICE T shuffle(T value, int from_lane) {
+  return __shfl_sync(all_lanes, value, from_lane);
+}
+
+FASTSNN_DEVICE unsigned char *shared_memory() {
+  extern __shared__ uint4 fastsnn_shared[];
+  return reinterpret_cast<unsigned char *>(fastsnn_shared);
+}
+
+template <class T> FASTSNN_DEVICE T load_fresh(const T *p) { return __ldcg(p); }
+template <class T> FASTSNN_DEVICE void store_fresh(T *p, std::type_identity_t<T> value) {
+  __stcg(p, value);
+}
+FASTSNN_DEVICE int atomic_add(int *p, int value) { return atomicAdd(p, value); }
+
+// the counter only grows: nobody resets it, and a block knows from its ticket what to wait for
+FASTSNN_DEVICE void sync_grid(GridBarrier *barrier, int blocks) {
+  sync_block();
+  if (thread_index() == 0) {
+    const auto n = static_cast<unsigned long long>(blocks);
+    unsigned long long ticket, now;
+    __threadfence();
+    asm volatile("atom.add.release.gpu.global.u64 %0, [%1], 1;"
+                 : "=l"(ticket)
+                 : "l"(__cvta_generic_to_global(&barrier->arrived))
+                 : "memory");
+    const unsigned long long target = ticket - ticket % n + n;
+    do {
+      asm volatile("ld.acquire.gpu.global.u64 %0, [%1];"
+                   : "=l"(now)
+                   : "l"(__cvta_generic_to_global(&barrier->arrived))
+                   : "memory");
+    } while (now < target);
+    __threadfence();
+  }
+  sync_block();
+}
+
+// devices before sm_90 have no clusters: there a block is one
+FASTSNN_DEVICE void sync_cluster() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+#else
+  sync_block();
+#endif
+}
+
+FASTSNN_DEVICE int cluster_rank() {
+#if __CUDA_ARCH__ >= 900
+  return static_cast<int>(__clusterRelativeBlockRank());
+#else
+  return 0;
+#endif
+}
+
+FASTSNN_DEVICE int cluster_size() {
+#if __CUDA_ARCH__ >= 900
+  return static_cast<int>(__clusterSizeInBlocks());
+#else
+  return 1;
+#endif
+}
+
+template <class T> FASTSNN_DEVICE T *of_peer(T *own_shared, [[maybe_unused]] int rank) {
+#if __CUDA_ARCH__ >= 900
+  return reinterpret_cast<T *>(__cluster_map_shared_rank(
+      const_cast<std::remove_const_t<T> *>(own_shared), static_cast<unsigned>(rank)));
+#else
+  return own_shared;
+#endif
+}
+
+} // namespace fastsnn::cuda
