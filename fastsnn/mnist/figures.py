@@ -12,9 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-# Okabe-Ito blue, vermilion, green; ink and pale ink for the rest
-BLUE, RED, GREEN, INK, PALE = "#0072b2", "#d55e00", "#009e73", "#222222", "#8a8a8a"
-_DPI = 150
+from fastsnn.analysis.style import BLUE, DPI, GREEN, GRID, INK, PALE, RED, quiet
 
 
 def receptive_fields(w: np.ndarray, assignments: np.ndarray, shape: tuple[int, int]) -> Figure:
@@ -49,7 +47,7 @@ def receptive_fields(w: np.ndarray, assignments: np.ndarray, shape: tuple[int, i
 def _mosaic_figure(shape: tuple[int, int]) -> tuple[Figure, Axes, Axes]:
     """Make axes for a mosaic whose values cover whole pixels of the picture, and for its scale."""
     inches, left, right, below, above = 7.4, 0.1, 0.95, 0.1, 0.45
-    pixels = max(1, round(_DPI * inches / shape[1])) * shape[1]
+    pixels = max(1, round(DPI * inches / shape[1])) * shape[1]
     tall = inches * shape[0] / shape[1]
     size = (left + inches + right, below + tall + above)
     figure = Figure(figsize=size, dpi=pixels / inches)
@@ -150,7 +148,7 @@ def accuracy(
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    axes.grid(axis="y", color=GRID, linewidth=0.7)
     _title(axes, "Accuracy over time")
     return figure
 
@@ -176,7 +174,7 @@ def raster(
     """
     names = {"X": "input X", "Ae": "excitatory Ae", "Ai": "inhibitory Ai"}
     colors = {"X": INK, "Ae": BLUE, "Ai": RED}
-    figure = Figure(figsize=(9.4, 6.4), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(9.4, 6.4), dpi=DPI, layout="constrained")
     grid = figure.add_gridspec(len(spikes), 2, width_ratios=(5.2, 1), height_ratios=(2.2, 1, 1))
     first: Axes | None = None
     for row, (layer, fired) in enumerate(spikes.items()):
@@ -198,7 +196,7 @@ def raster(
             color=colors[layer],
             fontsize=9,
         )
-        _quiet(axes)
+        quiet(axes)
         if row < len(spikes) - 1:
             axes.tick_params(labelbottom=False)
         else:
@@ -223,7 +221,7 @@ def voltages(
 
     v_exc, v_inh: [n_steps, n], mV.   thresholds: of each neuron of Ae, and of all of Ai, mV.
     """
-    figure = Figure(figsize=(9.4, 6.4), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(9.4, 6.4), dpi=DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.4, 1))
     time = (np.arange(len(v_exc)) + 1) * dt
     colors = (BLUE, RED, GREEN)
@@ -234,7 +232,7 @@ def voltages(
         for neuron, color in zip(most_active, colors, strict=False):
             axes.plot(time, v[:, neuron], color=color, lw=0.9, label=f"neuron {neuron}")
         axes.set_ylabel(f"{name}\nmembrane potential, mV")
-        _quiet(axes)
+        quiet(axes)
     for neuron, color in zip(most_active, colors, strict=False):
         upper.axhline(thresholds[0][neuron], color=color, lw=0.8, ls=(0, (4, 3)), alpha=0.8)
     lower.axhline(thresholds[1], color=INK, lw=0.8, ls=(0, (4, 3)))
@@ -252,18 +250,10 @@ def voltages(
 
 
 def _figure(width: float, height: float, layout: str = "constrained") -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     axes = figure.subplots()
-    _quiet(axes)
+    quiet(axes)
     return figure, axes
-
-
-def _quiet(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(PALE)
-    axes.tick_params(color=PALE, labelcolor=INK, labelsize=9)
-    axes.xaxis.label.set_color(INK)
-    axes.yaxis.label.set_color(INK)
 
 
 def _title(axes: Axes, text: str) -> None:

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of what neurons do over time: spikes and membrane potentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from fastsnn.analysis.style import BLUE, CYCLE, INK, PALE, RED, quiet, title
+from fastsnn.analysis.views import View, array, by_step, open_view
+
+_FEW, _SHOWN = 6, 2  # lines of every neuron up to here; else of the two that move most
+_LINES = tuple(colour for colour in CYCLE if colour != RED)
+Recording = Mapping[str, "Tensor | np.ndarray"]
+Ranges = Mapping[str, tuple[int, int]]
+
+
+def plot_spikes(
+    spikes: Recording,
+    *,
+    dt: float | None = None,
+    time: tuple[int, int] | None = None,
+    neurons: Ranges | None = None,
+    view: View | None = None,
+    figure: Figure | None = None,
+    size: tuple[float, float] = (8.0, 4.5),
+) -> View:
+    """Draw one dot per spike, layer under layer.
+
+    spikes:  layer -> [n_steps, n] or [n_steps, B, ...] (the batch's first is drawn).
+    dt:      ms a step; None: the axis counts steps.
+    time:    steps from, to; neurons: layer -> from, to.   Default: all.
+    view:    of an earlier call: drawn again in place.   figure: draw into this one.
+    """
+    view = open_view(view, figure, (len(spikes), 1), size, sharex=True)
+    for row, (layer, recorded) in enumerate(spikes.items()):
+        fired, first = _cut(by_step(recorded), layer, time, neurons)
+        start = time[0] if time else 0
+        step, neuron = np.nonzero(fired)
+        points = np.column_stack(((step + start) * (dt or 1.0), neuron + first))
+        axes = view.axes[row]
+        if view.artists[row] is None:
+            axes.clear()
+            view.artists[row] = axes.scatter([], [], marker=".", linewidths=0, color=BLUE)
+            _name(axes, layer, row == len(spikes) - 1, dt)
+        view.artists[row].set_offsets(points)
+        view.artists[row].set_sizes([_dot_size(len(points))])
+        end = start + max(1, len(fired))
+        axes.set_xlim(start * (dt or 1.0), end * (dt or 1.0))
+        # half a neuron of room, the first neuron below
+        axes.set_ylim(first - 0.5, first + fired.shape[1] - 0.5)
+        title(axes, f"{layer}: {len(points):,} spikes of {fired.shape[1]:,} neurons", 10)
+    return view
+
+
+def plot_voltages(
+    voltages: Recording,
+    *,
+    thresholds: Mapping[str, Tensor | np.ndarray | float] | None = None,
+    lines: bool = False,
+    dt: float | None = None,
+    time: tuple[int, int] | None = None,
+    neurons: Ranges | None = None,
+    colours: str = "viridis",
+    unit: str = "mV",
+    view: View | None = None,
+    figure: Figure | None = None,
+    size: tuple[float, float] = (8.0, 4.5),
+) -> View:
+    """Draw membrane potentials, layer under layer: as colours, or as lines over time.
+
+    voltages:   as `plot_spikes`.
+    thresholds: layer -> a number, or one per neuron; drawn dashed over lines.
+    lines:      up to 6 neurons each their line; more: all of them thin, their mean, and the two
+                that move most.
+    """
+    view = open_view(view, figure, (len(voltages), 1), size, sharex=True)
+    draw = _lines if lines else _colours
+    for row, (layer, recorded) in enumerate(voltages.items()):
+        v, first = _cut(by_step(recorded), layer, time, neurons)
+        start = time[0] if time else 0
+        axes, span = view.axes[row], (start * (dt or 1.0), (start + len(v)) * (dt or 1.0))
+        fresh = view.artists[row] is None
+        if fresh:
+            axes.clear()
+            _name(axes, layer, row == len(voltages) - 1, dt)
+        if lines:
+            held = (thresholds or {}).get(layer)
+            limits = None if held is None else array(held).reshape(-1)
+            view.artists[row] = draw(axes, view.artists[row], v, span, first, limits)
+            axes.set_ylabel(f"{layer}\npotential, {unit}")
+        else:
+            view.artists[row] = draw(axes, view.artists[row], v, span, first, colours)
+            if fresh:
+                bar = view.figure.colorbar(view.artists[row], ax=axes, pad=0.015)
+                bar.set_label(f"potential, {unit}", color=INK)
+                bar.outline.set_visible(False)
+        axes.set_xlim(*span)
+        span_text = "" if lines else f", {v.min():.4g} to {v.max():.4g} {unit}"
+        title(axes, f"{layer}: {v.shape[1]:,} neurons{span_text}", 10)
+    return view
+
+
+def plot_trace(
+    v: Tensor | np.ndarray,
+    *,
+    neuron: int = 0,
+    threshold: float | None = None,
+    dt: float | None = None,
+    start: int = 0,
+    figure: Figure | None = None,
+    size: tuple[float, float] = (8.0, 3.0),
+) -> View:
+    """Draw the membrane potential [n_steps] of one neuron, and its threshold."""
+    view = open_view(None, figure, (1, 1), size)
+    axes, values = view.axes[0], array(v).reshape(-1)
+    steps = (start + np.arange(len(values))) * (dt or 1.0)
+    view.artists = axes.plot(steps, values, color=BLUE, linewidth=1.2, label=f"neuron {neuron}")
+    if threshold is not None:
+        axes.axhline(threshold, color=RED, linewidth=1.0, linestyle=(0, (4, 3)), label="threshold")
+        axes.legend(frameon=False, fontsize=9)
+    _name(axes, "", True, dt)
+    axes.set(ylabel="membrane potential, mV", xlim=(steps[0], steps[-1]))
+    title(axes, f"Membrane potential of neuron {neuron}")
+    return view
+
+
+def _cut(
+    values: np.ndarray, layer: str, time: tuple[int, int] | None, neurons: Ranges | None
+) -> tuple[np.ndarray, int]:
+    """The steps and neurons asked for, and the first of these neurons."""
+    first, last = (neurons or {}).get(layer, (0, values.shape[1]))
+    start, end = time or (0, len(values))
+    cut = values[start:end, first:last]
+    if cut.size == 0:
+        raise ValueError(
+            f"{layer}: steps {start} to {end} of {len(values)} and neurons {first} to {last} of "
+            f"{values.shape[1]} are none; expected a range with at least one of each"
+        )
+    return cut, first
+
+
+def _name(axes: Axes, layer: str, last: bool, dt: float | None) -> None:
+    quiet(axes)
+    axes.set_ylabel(f"{layer}\nneuron")
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if last:
+        axes.set_xlabel("time, step" if dt is None else "time, ms")
+
+
+def _dot_size(n: int) -> float:
+    """Points squared: large dots for few spikes."""
+    return 30.0 if n < 300 else 12.0 if n < 3000 else 4.0
+
+
+def _colours(
+    axes: Axes, image: object, v: np.ndarray, span: tuple[float, float], first: int, colours: str
+) -> object:
+    extent = (*span, first - 0.5, first + v.shape[1] - 0.5)
+    if image is None:
+        image = axes.imshow(
+            v.T, aspect="auto", origin="lower", extent=extent, cmap=colours, interpolation="nearest"
+        )
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        return image
+    image.set(data=v.T, extent=extent)
+    image.autoscale()
+    axes.set_ylim(*extent[2:])
+    return image
+
+
+def _lines(
+    axes: Axes,
+    drawn: list | None,
+    v: np.ndarray,
+    span: tuple[float, float],
+    first: int,
+    limits: np.ndarray | None,
+) -> list:
+    """Lines over time; drawn: those of the call before, which make room."""
+    for artist in drawn or ():
+        artist.remove()
+    steps = np.linspace(*span, len(v), endpoint=False)
+    artists: list = []
+    chosen = np.arange(v.shape[1])
+    if v.shape[1] > _FEW:
+        threads = [np.column_stack((steps, row)) for row in v.T]
+        faint = LineCollection(threads, colors=PALE, linewidths=0.5, alpha=max(0.15, 8 / len(v.T)))
+        artists = [axes.add_collection(faint)]
+        artists += axes.plot(steps, v.mean(1), color=INK, lw=1.6, label="mean of all")
+        # those that move most have something to show
+        chosen = np.sort(np.argsort(v.std(0), kind="stable")[-_SHOWN:])
+    for k, neuron in enumerate(chosen):
+        colour, label = _LINES[k % len(_LINES)], f"neuron {first + neuron}"
+        artists += axes.plot(steps, v[:, neuron], color=colour, lw=1.0, label=label)
+    low, high = float(v.min()), float(v.max())
+    if limits is not None:
+        artists += _thresholds(axes, limits)
+        low, high = min(low, float(limits.min())), max(high, float(limits.max()))
+    room = 0.06 * (high - low) or 1.0
+    axes.set_ylim(low - room, high + room)
+    handles, labels = axes.get_legend_handles_labels()
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98), "borderaxespad": 0.0}
+    thin = {"columnspacing": 1.2, "handlelength": 1.5}
+    artists.append(
+        axes.legend(handles, labels, fontsize=8, frameon=False, ncols=len(labels), **place, **thin)
+    )
+    return artists
+
+
+def _thresholds(axes: Axes, limits: np.ndarray) -> list:
+    low, high = float(limits.min()), float(limits.max())
+    style = {"color": RED, "lw": 1.0, "ls": (0, (4, 3))}
+    if low == high:
+        return [axes.axhline(low, label="threshold", **style)]
+    return [
+        axes.axhline(low, label="thresholds, least and most", **style),
+        axes.axhline(high, **style),
+    ]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A picture that can be drawn again in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fastsnn.analysis.style import new_figure
+
+
+@dataclass
+class View:
+    """Where a plot was drawn.  Given back to the same function, it is brought up to date in place.
+
+    axes:    from top to bottom.
+    artists: what holds the data, one per axes; None where nothing was drawn yet.
+    """
+
+    figure: Figure
+    axes: list[Axes]
+    artists: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.artists = list(self.artists) or [None] * len(self.axes)
+
+    def show(self, seconds: float = 1e-3) -> None:
+        """Let a window of pyplot catch up; does nothing without a window."""
+        self.figure.canvas.draw_idle()
+        if self.figure.canvas.manager is not None:
+            self.figure.canvas.start_event_loop(seconds)
+
+
+def open_view(
+    view: View | None,
+    figure: Figure | None,
+    shape: tuple[int, int],
+    size: tuple[float, float],
+    **options: Any,
+) -> View:
+    """The view given, else new axes (rows, columns) in the figure given, else in a new one."""
+    if view is not None and len(view.axes) == shape[0] * shape[1]:
+        return view
+    if view is not None:
+        figure = view.figure
+        figure.clear()
+    if figure is None:
+        figure = new_figure(*size)
+    elif figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
+    axes = figure.subplots(*shape, squeeze=False, **options)
+    return View(figure, list(axes.flat))
+
+
+def array(values: Tensor | np.ndarray | Sequence[Any]) -> np.ndarray:
+    """Numbers on the host; sparse tensors become dense."""
+    if isinstance(values, Tensor):
+        values = values.detach()
+        values = (values.to_dense() if values.layout.__str__() != "torch.strided" else values).cpu()
+        return values.float().numpy() if values.is_floating_point() else values.numpy()
+    return np.asarray(values)
+
+
+def by_step(values: Tensor | np.ndarray) -> np.ndarray:
+    """[n_steps, neurons] of what a monitor recorded, [n_steps, batch, ...]: a batch's first."""
+    values = array(values)
+    if values.ndim < 2:
+        raise ValueError(f"a recording is {values.shape}, expected [n_steps, n] or [n_steps, B, n]")
+    if values.ndim > 2:
+        values = values[:, 0]
+    return values.reshape(len(values), -1)
