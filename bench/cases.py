@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from fastsnn import Current, Dense, Network, Poisson
+from fastsnn import Current, Dense, Network, Poisson, Replicas
 from fastsnn.bench.limits import Work
 from fastsnn.models import LIF, Input, Neuron
 
@@ -24,9 +24,11 @@ _TRACE = 2
 class Setting:
     """One measurement to make.
 
-    n:       neurons.
-    samples: images or trials of one timed run.
-    steps:   steps of one sample.
+    n:        neurons.
+    samples:  images or trials of one timed run, of each replica.
+    steps:    steps of one sample.
+    device:   where the state lies; None: where the backend works by itself.
+    replicas: independent networks side by side.
     """
 
     n: int
@@ -38,12 +40,14 @@ class Setting:
     threads: int = 1
     seed: int = 0
     dt: float = 1.0
+    device: str | None = None
+    replicas: int = 1
 
 
 class Workload(Protocol):
     """A network that is built and waits to run."""
 
-    steps: int  # simulated by one run, the batch counted once
+    steps: int  # simulated by one run, batch and replicas counted once
     images: int  # presented by one run, 0 where the case has none
 
     def run(self) -> None:
@@ -82,7 +86,7 @@ def _network(setting: Setting) -> Network:
         dt=setting.dt,
         batch_size=setting.batch,
         seed=setting.seed,
-        device="cpu",
+        device=setting.device,
         backend=setting.backend,
         threads=setting.threads,
     )
@@ -112,44 +116,57 @@ class DiehlCook:
 
     def __init__(self, setting: Setting) -> None:
         from fastsnn.datasets import load_mnist
-        from fastsnn.mnist.network import diehl_and_cook
 
         self.setting = setting
-        self.network = diehl_and_cook(
+        if setting.replicas > 1:
+            self.runner: Network | Replicas = Replicas(self._build, range(setting.replicas))
+            self.network = self.runner[0]
+        else:
+            self.runner = self.network = self._build(setting.seed)
+        self.runner.train(setting.learning)
+        samples = -(-setting.samples // setting.batch)
+        self.shown, self.steps = samples * setting.batch, samples * setting.steps
+        self.images = self.shown * setting.replicas
+        pixels = torch.tensor(load_mnist().images).reshape(-1, 28 * 28)
+        chosen = torch.arange(self.shown) % len(pixels)
+        self.pixels = pixels[chosen].reshape(samples, setting.batch, -1).to(self.network.device)
+
+    def _build(self, seed: int) -> Network:
+        from fastsnn.mnist.network import diehl_and_cook
+
+        setting = self.setting
+        return diehl_and_cook(
             setting.n,
             **self.constants,
             dt=setting.dt,
             batch_size=setting.batch,
-            seed=setting.seed,
+            seed=seed,
+            device=setting.device,
             backend=setting.backend,
             threads=setting.threads,
         )
-        self.network.train(setting.learning)
-        samples = -(-setting.samples // setting.batch)
-        self.images, self.steps = samples * setting.batch, samples * setting.steps
-        pixels = torch.tensor(load_mnist().images).reshape(-1, 28 * 28)
-        chosen = torch.arange(self.images) % len(pixels)
-        self.pixels = pixels[chosen].reshape(samples, setting.batch, -1)
 
     def run(self) -> None:
         rates = self.pixels * (self.max_rate / 255.0)
-        self.result = self.network.present(
+        shown = self.runner.present(
             {"X": Poisson(rates)},
             time=self.setting.steps * self.setting.dt,
             count=["Ae"],
             reset=True,
         )
+        # of the first replica
+        self.result = shown[0] if isinstance(shown, list) else shown
 
     def work(self) -> Work:
+        # of the first replica: the others do as much
         n, seconds = self.setting.n, self.setting.steps * self.setting.dt / 1000.0
         lit = self.pixels > 0
         pre = float(self.pixels.double().sum()) * self.max_rate / 255.0 * seconds
         post = float(self.result.counts["Ae"].sum())
         # a spike of either side moves the weights of the other side's lit or awake neurons
-        awake = float((self.result.counts["Ae"] > 0).sum()) / self.images
+        awake = float((self.result.counts["Ae"] > 0).sum()) / self.shown
         learn = (
-            3 * (post * float(lit.sum()) / self.images + pre * awake)
-            + 2 * 784 * awake * self.images
+            3 * (post * float(lit.sum()) / self.shown + pre * awake) + 2 * 784 * awake * self.shown
         )
         models = [type(self.network.populations[name].model) for name in ("Ae", "Ai")]
         neurons = sum(map(operations, models)) + _TRACE
@@ -176,12 +193,19 @@ class Headline:
     def __init__(self, setting: Setting) -> None:
         self.setting, self.images = setting, 0
         self.steps = setting.samples * setting.steps
-        n, draw = setting.n, torch.Generator().manual_seed(setting.seed)
+        n = setting.n
+        weights, rates = self.drawn(n, setting.seed)
         self.network = _network(setting)
         self.network.population("X", Input(), n=n)
         self.network.population("Y", LIF(), n=n)
-        self.network.projection("X", "Y", Dense(torch.randn(n, n, generator=draw)))
-        self.rates = 100.0 * torch.rand(n, generator=draw)
+        self.network.projection("X", "Y", Dense(weights))
+        self.rates = rates.to(self.network.device)
+
+    @staticmethod
+    def drawn(n: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Weights [n, n] and rates [n], Hz."""
+        draw = torch.Generator().manual_seed(seed)
+        return torch.randn(n, n, generator=draw), 100.0 * torch.rand(n, generator=draw)
 
     def run(self) -> None:
         self.result = self.network.present(
@@ -216,7 +240,7 @@ class Neurons:
         self.steps = setting.samples * setting.steps
         self.network = _network(setting)
         self.network.population("Y", LIF(), n=setting.n)
-        self.current = torch.linspace(0.0, 2.0, setting.n)
+        self.current = torch.linspace(0.0, 2.0, setting.n).to(self.network.device)
 
     def run(self) -> None:
         self.result = self.network.present(

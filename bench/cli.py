@@ -61,7 +61,9 @@ def _settings(case: Case, args: argparse.Namespace) -> Iterator[Setting]:
     """The sizes asked for; those of the case where none are."""
     names = ("n", "batch", "threads", "images", "time")
     asked = args.no_learning or any(getattr(args, name) for name in names)
-    for backend in args.backend or [backends.usable()[0]]:
+    # the limits are those of the CPU; bench/gpu.sh measures a GPU
+    here = [name for name in backends.usable() if backends.home(name) == "cpu"]
+    for backend in args.backend or here[:1]:
         if not asked:
             for setting in case.sizes:
                 if backend != "torch" or setting.threads == 1:

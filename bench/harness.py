@@ -65,22 +65,30 @@ def repeat(run: Callable[[], Any], rounds: int = 5, seconds: float = 1.0) -> lis
     run()
     times: list[float] = []
     while len(times) < rounds or (sum(times) < seconds and len(times) < 1000):
+        finish()
         start = time.perf_counter()
         run()
+        finish()
         times.append(time.perf_counter() - start)
     return times
 
 
+def finish() -> None:
+    """Wait for the GPU, where one is in use: a run may return before its end."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def check_parity(case: Case, setting: Setting) -> None:
     """Raise BackendError unless spikes and weights equal the reference's, bit for bit."""
-    if setting.backend == "torch":
+    if setting.backend == "torch" and setting.device in (None, "cpu"):
         return
     _check_parity(case, case.small(setting))
 
 
 @lru_cache(maxsize=256)
 def _check_parity(case: Case, small: Setting) -> None:
-    want = _outcome(case, replace(small, backend="torch"))
+    want = _outcome(case, replace(small, backend="torch", device="cpu"))
     got = _outcome(case, small)
     for name, value in want.items():
         if not torch.equal(value, got[name]):
@@ -94,7 +102,7 @@ def _check_parity(case: Case, small: Setting) -> None:
 def _outcome(case: Case, setting: Setting) -> dict[str, torch.Tensor]:
     workload = case.build(setting)
     workload.run()
-    return workload.outcome()
+    return {name: value.cpu() for name, value in workload.outcome().items()}
 
 
 def measure(
@@ -173,6 +181,7 @@ def _time_once(case: Case, setting: Setting) -> float:
     start = time.perf_counter()
     with _torch_threads(setting):
         workload.run()
+    finish()
     return time.perf_counter() - start
 
 
