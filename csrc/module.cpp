@@ -91,7 +91,10 @@ public:
     std::unique_lock running(running_, std::try_to_lock);
     if (!running)
       throw std::runtime_error("this network already runs in another thread");
-    const RunArgs args = make_args(d, n_populations_, n_projections_);
+    RunArgs args = make_args(d, n_populations_, n_projections_);
+    args.fresh = number<bool>(d, "fresh");
+    args.progress = pointer<std::int64_t>(d, "progress");
+    args.done = pointer<std::int64_t>(d, "done");
     RunReport report;
     {
       py::gil_scoped_release release;

@@ -127,6 +127,7 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.changed = pointer<std::uint8_t>(d, "changed");
   p.rule_name = number<std::string>(d, "rule");
   p.has_rule = !p.rule_name.empty();
+  p.bounded = number<bool>(d, "bounded");
   return p;
 }
 
@@ -179,7 +180,6 @@ inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size
   args.learning = number<bool>(d, "learning");
   args.normalize = number<bool>(d, "normalize");
   args.reset = number<bool>(d, "reset");
-  args.fresh = number<bool>(d, "fresh");
   args.reward = pointer<const float>(d, "reward");
   args.inputs.resize(n_populations);
   args.counts.resize(n_populations);
@@ -218,8 +218,6 @@ inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size
     args.retry = {at(r), number<std::int64_t>(r, "min_spikes"), number<int>(r, "max_tries"),
                   number<double>(r, "boost")};
   }
-  args.progress = pointer<std::int64_t>(d, "progress");
-  args.done = pointer<std::int64_t>(d, "done");
   return args;
 }
 

@@ -40,7 +40,7 @@ struct ProjectionPlan {
   float *w = nullptr;
   const float *bias = nullptr;
   const RuleKernel *rule = nullptr; // the empty rule where there is none
-  bool has_rule = false;
+  bool has_rule = false, bounded = false;
   Column param; // of the rule; may change between runs
   std::vector<float *> pre, post, synapse;
   std::uint8_t *last_pre = nullptr, *last_post = nullptr;

@@ -45,15 +45,19 @@ struct GridBarrier {
 #if defined(FASTSNN_EMULATED)
 #define FASTSNN_DEVICE inline
 #define FASTSNN_KERNEL
+#define FASTSNN_MOST_THREADS(n)
 #include "emulation/device.h"
 #else
 #if defined(__CUDACC__)
 #define FASTSNN_DEVICE __device__ __forceinline__
 #define FASTSNN_KERNEL __global__
+// 1: one block a multiprocessor is enough, so that registers need not be spared
+#define FASTSNN_MOST_THREADS(n) __launch_bounds__(n, 1)
 #include "gpu.h"
 #else
 #define FASTSNN_DEVICE inline
 #define FASTSNN_KERNEL
+#define FASTSNN_MOST_THREADS(n)
 #endif
 #include "host.h"
 #endif

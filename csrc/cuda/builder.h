@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a network as numbers and pointers to the bytes that kernels read.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "../plan.h"
+#include "network.h"
+
+namespace fastsnn::cuda {
+
+using NetworkPlan = fastsnn::Plan;
+using NetworkArgs = fastsnn::RunArgs;
+
+// how a network is spread over blocks
+struct Spread {
+  Policy policy = Policy::grid;
+  int team = 1;              // blocks of a network
+  bool whole_inputs = false; // every block has all of the inputs
+};
+
+// zeroed memory of the device that lives as long as what was built
+using Reserve = std::function<void *(std::size_t)>;
+
+// Memory of a block, handed out once: shared as long as there is some, then scratch.
+class Rooms {
+public:
+  explicit Rooms(std::int64_t most_shared) : most_(most_shared) {}
+  bool fits(std::int64_t bytes) const { return shared_ + rounded(bytes) <= most_; }
+  Room take(std::int64_t bytes);
+  std::int64_t shared() const { return shared_; }
+  std::int64_t scratch() const { return scratch_; }
+
+private:
+  static std::int64_t rounded(std::int64_t bytes) { return (bytes + 15) / 16 * 16; }
+  std::int64_t most_, shared_ = 0, scratch_ = 0;
+};
+
+struct Built {
+  Plan plan{};
+  std::vector<Population> populations;
+  std::vector<Projection> projections;
+  std::vector<Field> fields;
+  Layout layout{};
+  std::int64_t scratch = 0, mask_words = 0;
+  bool all_in_shared = true, has_exits = false;
+
+  std::vector<unsigned char> bytes() const; // what a block copies
+  int field_at(const void *tensor) const;   // none: there is none
+};
+
+inline std::int64_t words_of(std::int64_t n) { return (n + 31) / 32; }
+
+// The parts that stay the same from run to run.  shared_bytes: bytes of a block.
+Built build(const NetworkPlan &, const Spread &, std::int64_t shared_bytes, const Reserve &);
+
+// The parts of a run.  zero, one: numbers of the device.
+void set_run(Built &, const NetworkPlan &, const NetworkArgs &, const float *zero,
+             const float *one);
+
+// Records of a run, in terms of fields.
+std::vector<Record> records_of(const Built &, const NetworkArgs &);
+
+} // namespace fastsnn::cuda

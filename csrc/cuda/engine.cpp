@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine.h"
+
+#include <algorithm>
+
+#include "spread.h"
+
+namespace fastsnn::cuda {
+
+namespace {
+const char *name_of(Policy policy) {
+  return policy == Policy::alone ? "alone" : policy == Policy::cluster ? "cluster" : "grid";
+}
+} // namespace
+
+Engine::Engine(std::vector<NetworkPlan> plans, Options options, Reserve reserve)
+    : plans_(std::move(plans)), options_(std::move(options)), reserve_(std::move(reserve)) {
+  const float numbers[] = {0.0f, 1.0f};
+  void *on_device = reserve_(sizeof numbers);
+  copy_to_device(on_device, numbers, sizeof numbers);
+  numbers_ = static_cast<const float *>(on_device);
+  positions_ = static_cast<Position *>(reserve_(2 * plans_.size() * sizeof(Position)));
+  usual_ = lower(choose_spread(plan(), plans_.size(),
+                               {options_.policy, options_.blocks, options_.threads, false}));
+}
+
+Engine::Lowered Engine::lower(const Spread &spread) {
+  Lowered out;
+  out.spread = spread;
+  const auto networks = static_cast<int>(plans_.size());
+  for (const NetworkPlan &plan : plans_)
+    out.networks.push_back(build(plan, spread, static_cast<std::int64_t>(most_shared()), reserve_));
+  const Built &first = out.networks.front();
+  const int threads = threads_of(plan(), options_.threads);
+  int teams = networks;
+  if (spread.policy == Policy::grid) {
+    const int resident = resident_blocks(threads, static_cast<std::size_t>(first.layout.bytes));
+    teams = std::clamp(resident / spread.team, 1, networks);
+  }
+  out.blocks = teams * spread.team;
+  out.plan_bytes = first.plan.bytes;
+  Call &call = out.call;
+  call.plan_bytes = first.plan.bytes;
+  call.plans = static_cast<unsigned char *>(reserve_(plans_.size() * first.plan.bytes));
+  call.n_networks = networks;
+  call.team = spread.team;
+  call.scratch_bytes = first.scratch;
+  call.scratch = static_cast<unsigned char *>(reserve_(first.scratch * out.blocks));
+  call.mask_words = first.mask_words;
+  call.layout = first.layout;
+  call.barriers = static_cast<GridBarrier *>(reserve_(sizeof(GridBarrier) * teams));
+  if (spread.policy == Policy::grid)
+    call.masks = static_cast<std::uint32_t *>(
+        reserve_(sizeof(std::uint32_t) * 2 * first.mask_words * teams));
+  return out;
+}
+
+std::string Engine::explain() const {
+  return std::string(name_of(usual_.spread.policy)) + ": " + std::to_string(usual_.spread.team) +
+         " blocks of " + std::to_string(threads_of(plan(), options_.threads)) + " threads, " +
+         std::to_string(usual_.call.layout.bytes) + " bytes of shared memory";
+}
+
+// tiles know nothing of each other's spikes, which retries count
+Engine::Lowered &Engine::lowered(bool retries) {
+  if (!retries || usual_.spread.policy != Policy::alone || usual_.spread.team == 1)
+    return usual_;
+  if (!has_with_retries_) {
+    with_retries_ =
+        lower(choose_spread(plan(), plans_.size(), {"auto", 0, options_.threads, true}));
+    has_with_retries_ = true;
+  }
+  return with_retries_;
+}
+
+void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, std::int64_t *report,
+                   void *stream) {
+  running_ = &lowered(args.front().retry.has_value());
+  std::vector<Record> records;
+  for (std::size_t r = 0; r < args.size(); ++r)
+    for (const Record &record : records_of(running_->networks[r], args[r]))
+      records.push_back(record);
+  if (records.size() > most_records_) {
+    most_records_ = records.size();
+    records_ = static_cast<Record *>(reserve_(sizeof(Record) * most_records_));
+  }
+  copy_to_device(records_, records.data(), sizeof(Record) * records.size(), stream);
+  std::vector<unsigned char> bytes;
+  for (std::size_t r = 0; r < args.size(); ++r) {
+    Built &built = running_->networks[r];
+    const auto n_records = args[r].records.size();
+    set_run(built, plans_[r], args[r], numbers_, numbers_ + 1);
+    built.plan.tries = tries + r * args[r].n_samples;
+    built.plan.n_records = static_cast<std::int32_t>(n_records);
+    built.plan.records = records_ + r * n_records;
+    const std::vector<unsigned char> own = built.bytes();
+    bytes.insert(bytes.end(), own.begin(), own.end());
+  }
+  copy_to_device(const_cast<unsigned char *>(running_->call.plans), bytes.data(), bytes.size(),
+                 stream);
+  Position start{};
+  start.boost = 1.0;
+  const std::vector<Position> starts(plans_.size(), start);
+  turn_ = 0;
+  copy_to_device(positions_, starts.data(), starts.size() * sizeof(Position), stream);
+  running_->call.report = report;
+}
+
+void Engine::launch(std::int64_t steps, void *stream) {
+  Call &call = running_->call;
+  call.from = positions_ + turn_ * plans_.size();
+  turn_ = 1 - turn_;
+  call.to = positions_ + turn_ * plans_.size();
+  call.steps = steps;
+  launch_network(running_->spread.policy, call, running_->blocks,
+                 threads_of(plan(), options_.threads), stream);
+  if (running_->networks.front().has_exits)
+    launch_exit(call, stream);
+  marks_[n_launches_++ % 2].place(stream);
+}
+
+void Engine::wait(int but) {
+  if (n_launches_ > but)
+    marks_[(n_launches_ - 1 - but) % 2].wait();
+}
+
+} // namespace fastsnn::cuda

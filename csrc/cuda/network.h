@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host knows of the kernels of whole networks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "device.h"
+#include "plan.h"
+
+namespace fastsnn::cuda {
+
+enum class Policy { alone, cluster, grid };
+
+// where the first things of a block's shared memory lie; the plan says the rest
+struct Layout {
+  std::int64_t plan, views, slices, winners, n_sent, bytes;
+  Room masks; // of the exchange, where it is the block's own
+};
+
+// one launch
+struct Call {
+  const unsigned char *plans; // one after another
+  std::int64_t plan_bytes;
+  std::int32_t n_networks, team; // blocks of a network
+  unsigned char *scratch;
+  std::int64_t scratch_bytes; // of a block
+  std::uint32_t *masks;       // [teams, 2, mask_words]
+  std::int64_t mask_words;
+  GridBarrier *barriers; // [teams]
+  const Position *from;  // [networks]
+  Position *to;
+  std::int64_t *report; // [networks, 4]: samples and steps done, steps since windows were empty (1)
+  std::int64_t steps;
+  Layout layout;
+};
+
+inline constexpr int most_cluster = 8;
+
+inline constexpr int most_threads = 512;
+
+// bytes of what a block keeps at the start of its shared memory
+struct Sizes {
+  std::int64_t block, view, slice;
+};
+Sizes sizes_of_block();
+
+int resident_blocks(int threads, std::size_t shared);
+int resident_clusters(int cluster, int threads, std::size_t shared);
+void launch_network(Policy policy, const Call &call, int blocks, int threads, void *stream);
+// what every block had of its own goes home from where one of them left it
+void launch_exit(const Call &call, void *stream);
+
+int neuron_index(const char *name); // none: not built in
+int rule_index(const char *name);
+struct RuleFacts {
+  int n_param, n_pre, n_post, n_synapse, n_own_pre, n_own_post, lag, reward;
+  bool events;
+};
+struct NeuronFacts {
+  int n_state, n_shared, n_param, n_window, n_kernel, learning;
+};
+RuleFacts rule_facts(int rule);
+NeuronFacts neuron_facts(int model);
+
+} // namespace fastsnn::cuda

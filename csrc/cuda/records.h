@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies of what monitors watch; every block copies its own part.
+#pragma once
+
+#include "block.h"
+
+namespace fastsnn::cuda {
+
+template <class T>
+FASTSNN_DEVICE void copy_rows(const Block &k, const Record &r, std::int64_t place) {
+  const Field &field = k.fields[r.field];
+  const Values<const T> from = k.values<const T>(r.field);
+  const bool one = field.population == none;
+  const Slice own = one ? Slice{0, 0, 0, k.rank == 0, true} : k.slices[field.population];
+  const std::int64_t n = one ? 1 : k.populations[field.population].n;
+  const std::int64_t width = r.index ? r.n_index : n;
+  T *to = reinterpret_cast<T *>(r.dest) + place * r.rows * width;
+  if (!own.writes)
+    return;
+  if (!r.index) {
+    each_thread(r.rows * own.n, [&](std::int64_t item) {
+      const std::int64_t row = item / own.n, j = item % own.n;
+      to[row * width + own.first + j] = from(row, static_cast<std::int32_t>(j));
+    });
+    return;
+  }
+  each_thread(r.rows * width, [&](std::int64_t item) {
+    const std::int64_t row = item / width, given = r.index[item % width];
+    const std::int64_t j = (given < 0 ? given + n : given) - own.first;
+    if (j >= 0 && j < own.n)
+      to[item] = from(row, static_cast<std::int32_t>(j));
+  });
+}
+
+FASTSNN_DEVICE bool is_due(const Record &r, std::int64_t row) {
+  return (r.phase + row + 1) % r.every == 0;
+}
+
+FASTSNN_DEVICE void copy_records(const Block &k, const Now &now) {
+  for (int e = 0; e < k.plan->n_records; ++e) {
+    const Record &r = k.plan->records[e];
+    if (!is_due(r, now.row))
+      continue;
+    const std::int64_t place = (r.phase + now.row + 1) / r.every - 1;
+    if (k.fields[r.field].item == 1)
+      copy_rows<std::uint8_t>(k, r, place);
+    else
+      copy_rows<float>(k, r, place);
+  }
+}
+
+} // namespace fastsnn::cuda
