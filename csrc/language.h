@@ -6,12 +6,18 @@
 // same sources are compiled once per instruction set and linked together.
 #pragma once
 
+#if defined(__CUDACC__) || defined(FASTSNN_EMULATED)
+#include "cuda/language.h"
+#else
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
+
+#include "function.h"
 
 #ifndef FASTSNN_ISA
 #define FASTSNN_ISA baseline
@@ -230,3 +236,5 @@ inline vm load_mask(const std::uint8_t *p, int count) {
 }
 
 } // namespace fastsnn::inline FASTSNN_ISA
+
+#endif

@@ -18,7 +18,7 @@ struct AdaptiveLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -26,7 +26,7 @@ struct AdaptiveLIF {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -49,7 +49,7 @@ struct AdaptiveLIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
@@ -70,10 +70,10 @@ struct BoostedLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T t_refrac = param[2];
@@ -92,7 +92,7 @@ struct BoostedLIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -108,7 +108,7 @@ struct CSRM {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -116,7 +116,7 @@ struct CSRM {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T lbound = param[5];
@@ -130,7 +130,7 @@ struct CSRM {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[4];
     T theta = shared[0];
@@ -151,7 +151,7 @@ struct CompetitiveLIF {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = true;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     const T theta_plus = param[7];
@@ -160,7 +160,7 @@ struct CompetitiveLIF {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -183,7 +183,7 @@ struct CompetitiveLIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -199,10 +199,10 @@ struct CurrentLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T decay_i = param[1];
     const T v_thresh = param[2];
@@ -229,7 +229,7 @@ struct CurrentLIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -245,7 +245,7 @@ struct DiehlAndCook {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -253,7 +253,7 @@ struct DiehlAndCook {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -276,7 +276,7 @@ struct DiehlAndCook {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
@@ -297,10 +297,10 @@ struct IF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T v_reset = param[1];
     const T t_refrac = param[2];
@@ -319,7 +319,7 @@ struct IF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -335,10 +335,10 @@ struct Izhikevich {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -361,7 +361,7 @@ struct Izhikevich {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -377,10 +377,10 @@ struct LIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -403,7 +403,7 @@ struct LIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -419,10 +419,10 @@ struct McCullochPitts {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     T v = state[0];
     v = (i_syn + lit<T>(0.0f));
@@ -431,7 +431,7 @@ struct McCullochPitts {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -447,10 +447,10 @@ struct SRM0 {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -479,7 +479,7 @@ struct SRM0 {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -495,10 +495,10 @@ struct SubtractiveIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static inline void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
   }
   template <class T, class Context>
-  static inline mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T t_refrac = param[1];
     const T lbound = param[2];
@@ -516,7 +516,7 @@ struct SubtractiveIF {
     return spike;
   }
   template <class T>
-  static inline void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -534,7 +534,7 @@ struct Hebbian {
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -548,7 +548,7 @@ struct Hebbian {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -557,10 +557,10 @@ struct Hebbian {
     synapse[0] = w;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -578,7 +578,7 @@ struct MSTDP {
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {false, true};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -592,7 +592,7 @@ struct MSTDP {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     T w = synapse[0];
     auto potentiation = term[0];
@@ -601,7 +601,7 @@ struct MSTDP {
     synapse[0] = w;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[1];
     const T a_plus = param[2];
     T p_plus = own[0];
@@ -609,7 +609,7 @@ struct MSTDP {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_minus = param[3];
     const T a_minus = param[4];
     T p_minus = own[0];
@@ -632,7 +632,7 @@ struct MSTDPET {
   static constexpr bool event_driven = false;
   static constexpr bool pre_driven[] = {false, true};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -646,7 +646,7 @@ struct MSTDPET {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     const T tau_e = param[1];
     const T decay_e = param[2];
@@ -661,7 +661,7 @@ struct MSTDPET {
     synapse[1] = e;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[4];
     const T a_plus = param[5];
     T p_plus = own[0];
@@ -669,7 +669,7 @@ struct MSTDPET {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_minus = param[6];
     const T a_minus = param[7];
     T p_minus = own[0];
@@ -692,7 +692,7 @@ struct PostPre {
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -706,7 +706,7 @@ struct PostPre {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -715,10 +715,10 @@ struct PostPre {
     synapse[0] = w;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -736,7 +736,7 @@ struct Rmax {
   static constexpr bool event_driven = false;
   static constexpr bool pre_driven[] = {false};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T x_pre = pre_side[1];
       const T post = post_side[0];
@@ -748,7 +748,7 @@ struct Rmax {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     const T leak_e = param[1];
     const T tau_c_steps = param[2];
@@ -761,10 +761,10 @@ struct Rmax {
     synapse[1] = e;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -782,7 +782,7 @@ struct WeightDependentPostPre {
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
   template <int K, class T>
-  static inline T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -796,7 +796,7 @@ struct WeightDependentPostPre {
     }
   }
   template <class T>
-  static inline void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     const T w_min = param[2];
@@ -808,10 +808,10 @@ struct WeightDependentPostPre {
     synapse[0] = w;
   }
   template <class T>
-  static inline void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
   template <class T>
-  static inline void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
 };
 

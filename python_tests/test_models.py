@@ -330,12 +330,15 @@ def test_a_model_keeps_its_own_copy_of_a_tensor():
     assert model.values["v_thresh"].tolist() == [-52.0] * 3
 
 
-def test_words_of_python_and_cpp_are_the_same_in_the_same_order(root):
-    source = root / "csrc" / "language.h"
+@pytest.mark.parametrize("header", ["language.h", "cuda/language.h"])
+def test_words_of_python_and_cpp_are_the_same_in_the_same_order(root, header):
+    source = root / "csrc" / header
     if not source.exists():
         pytest.skip("no sources of the engine here")
     defined = re.findall(
-        r"^inline (?:float|vf) (\w+)\((?:float|vf|bool|vm) ", source.read_text(), re.M
+        r"^(?:inline|FASTSNN_FN) (?:float|vf) (\w+)\((?:float|vf|bool|vm) ",
+        source.read_text(),
+        re.M,
     )
     order = [word for word in dict.fromkeys(defined) if word in language.WORDS]
     # what belongs to the skeletons: draws, windows, the batch

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "../kernels.h"
-#include "../philox.h"
+#include "../philox16.h"
 
 namespace fastsnn::inline FASTSNN_ISA {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Known answers of Random123 (kat_vectors, philox4x32-10), and the vector form against the scalar
 // one.
-#include "philox.h"
+#include "philox16.h"
 
 #include <cstdio>
 

@@ -176,18 +176,21 @@ def _neuron_struct(model: type[Neuron]) -> str:
         _constant("bool", "uses_sent", any(id(c) in sent for c in body.calls("over_batch"))),
         "template <class T>",
         *_function(
-            f"static inline void before({quiet}T* shared, {quiet}T n_sent, {quiet}const T* param)",
+            f"static FASTSNN_FN void before({quiet}T* shared, {quiet}T n_sent, "
+            f"{quiet}const T* param)",
             shared_function(before),
         ),
         "template <class T, class Context>",
         *_function(
-            f"static inline mask<T> step({quiet}T* state, {quiet}const T* shared, {quiet}T& i_syn, "
-            f"{quiet}mask<T> spike, {quiet}const T* param, {quiet}const Context& context)",
+            f"static FASTSNN_FN mask<T> step({quiet}T* state, {quiet}const T* shared, "
+            f"{quiet}T& i_syn, {quiet}mask<T> spike, {quiet}const T* param, "
+            f"{quiet}const Context& context)",
             step_lines,
         ),
         "template <class T>",
         *_function(
-            f"static inline void after({quiet}T* shared, {quiet}T n_spikes, {quiet}const T* param)",
+            f"static FASTSNN_FN void after({quiet}T* shared, {quiet}T n_spikes, "
+            f"{quiet}const T* param)",
             shared_function(after),
         ),
     ]
@@ -262,14 +265,14 @@ def _rule_struct(model: type[Rule]) -> str:
         f"static constexpr bool pre_driven[] = {{{driven}}};",
         "template <int K, class T>",
         *_function(
-            f"static inline T term({quiet}const T* pre_side, {quiet}const T* post_side, "
+            f"static FASTSNN_FN T term({quiet}const T* pre_side, {quiet}const T* post_side, "
             f"{quiet}T reward, {quiet}const T* param)",
             terms,
         ),
         "template <class T>",
         *_function(
-            f"static inline void learn({quiet}T* synapse, {quiet}const T* term, {quiet}const T* "
-            f"param)",
+            f"static FASTSNN_FN void learn({quiet}T* synapse, {quiet}const T* term, "
+            f"{quiet}const T* param)",
             learn,
         ),
         *_advance(model, "pre", params),
@@ -305,7 +308,7 @@ def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
     return [
         "template <class T>",
         *_function(
-            f"static inline void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* "
+            f"static FASTSNN_FN void advance_{at}({quiet}T* own, {quiet}T spike, {quiet}const T* "
             f"param)",
             lines,
         ),
