@@ -5,10 +5,42 @@
 #include <new>
 #include <sys/mman.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace fastsnn::emulation {
 
 namespace {
 constexpr std::size_t guard = 4096;
+
+void leave([[maybe_unused]] Context &from, [[maybe_unused]] const Context &to) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&from.fake, to.bottom, to.bytes);
+#endif
+}
+
+void come_back([[maybe_unused]] Context &own) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(own.fake, nullptr, nullptr);
+#endif
+}
+
+// a flow that was given up may have left marks there
+void take(Context &context, [[maybe_unused]] char *stack, std::size_t bytes) {
+  context.bottom = stack;
+  context.bytes = bytes;
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack, bytes);
+#endif
+}
+} // namespace
+
+void arrive([[maybe_unused]] Context &from) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, &from.bottom, &from.bytes);
+#endif
 }
 
 #if defined(__x86_64__)
@@ -40,7 +72,11 @@ fastsnn_switch:
 )");
 extern "C" void fastsnn_switch(void **from, void **to);
 
-void switch_to(Context &from, Context &to) { fastsnn_switch(&from.stack, &to.stack); }
+void switch_to(Context &from, Context &to) {
+  leave(from, to);
+  fastsnn_switch(&from.stack, &to.stack);
+  come_back(from);
+}
 
 void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)()) {
   auto top = reinterpret_cast<std::uintptr_t>(stack + bytes) & ~std::uintptr_t(15);
@@ -51,17 +87,23 @@ void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)()) 
   for (int k = 0; k < 6; ++k)
     *--slot = nullptr;
   context.stack = slot;
+  take(context, stack, bytes);
 }
 
 #else
 
-void switch_to(Context &from, Context &to) { swapcontext(&from.state, &to.state); }
+void switch_to(Context &from, Context &to) {
+  leave(from, to);
+  swapcontext(&from.state, &to.state);
+  come_back(from);
+}
 
 void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)()) {
   getcontext(&context.state);
   context.state.uc_stack.ss_sp = stack;
   context.state.uc_stack.ss_size = bytes;
   context.state.uc_link = nullptr;
+  take(context, stack, bytes);
   makecontext(&context.state, entry, 0);
 }
 

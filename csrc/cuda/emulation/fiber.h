@@ -18,13 +18,20 @@ struct Context {
 #else
   ucontext_t state = {};
 #endif
+  // for AddressSanitizer, which has to know whose stack is in use
+  const void *bottom = nullptr;
+  std::size_t bytes = 0;
+  void *fake = nullptr;
 };
 
 // goes on at `to`; returns when something goes back to `from`
 void switch_to(Context &from, Context &to);
 
-// begins entry() on an empty stack at the first switch to it; entry must never return
+// begins entry() on an empty stack at the first switch to it; entry must call `arrive` with the
+// context that it came from, and never return
 void prepare(Context &context, char *stack, std::size_t bytes, void (*entry)());
+
+void arrive(Context &from);
 
 // stacks of one size with a page below each that nobody may touch
 class Stacks {

@@ -83,6 +83,7 @@ void meet(Meeting &meeting, const char *what, std::size_t wanted) {
 }
 
 void live() {
+  arrive(wave->host);
   try {
     (*wave->body)();
   } catch (...) {
