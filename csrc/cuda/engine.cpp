@@ -86,13 +86,14 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
   }
   copy_to_device(records_, records.data(), sizeof(Record) * records.size(), stream);
   std::vector<unsigned char> bytes;
+  const Record *next = records_;
   for (std::size_t r = 0; r < args.size(); ++r) {
     Built &built = running_->networks[r];
-    const auto n_records = args[r].records.size();
     set_run(built, plans_[r], args[r], numbers_, numbers_ + 1);
     built.plan.tries = tries + r * args[r].n_samples;
-    built.plan.n_records = static_cast<std::int32_t>(n_records);
-    built.plan.records = records_ + r * n_records;
+    built.plan.n_records = static_cast<std::int32_t>(args[r].records.size());
+    built.plan.records = next;
+    next += args[r].records.size();
     const std::vector<unsigned char> own = built.bytes();
     bytes.insert(bytes.end(), own.begin(), own.end());
   }

@@ -158,9 +158,19 @@ template <class Exchange> FASTSNN_DEVICE void resolve(const Block &k, const Now 
   }
 }
 
-// in which batch elements each neuron sent a spike: 32 x 32 bits turned at a time
+// the same 32 x 32 bits, turned; lane k gets bit k of every lane's word.  All lanes of a warp.
+FASTSNN_DEVICE std::uint32_t turned(std::uint32_t word) {
+  std::uint32_t own = 0;
+  for (int i = 0; i < 32; ++i) {
+    const std::uint32_t who = ballot(bit(word, i));
+    own = lane_index() == i ? who : own;
+  }
+  return own;
+}
+
+// in which batch elements each neuron sent a spike
 FASTSNN_DEVICE void turn_rows(const Block &k) {
-  const int batch = k.plan->batch, batch_words = k.plan->batch_words;
+  const int batch = k.plan->batch, batch_words = k.plan->batch_words, lane = lane_index();
   for (int p = 0; p < k.plan->n_populations; ++p) {
     const Population &cells = k.populations[p];
     if (!cells.has_rows)
@@ -168,17 +178,15 @@ FASTSNN_DEVICE void turn_rows(const Block &k) {
     const std::uint32_t *sent = k.in<std::uint32_t>(cells.sent);
     std::uint32_t *rows = k.in<std::uint32_t>(cells.rows);
     each_warp(std::int64_t(cells.n_words) * batch_words, [&](std::int64_t item) {
-      const int word = static_cast<int>(item) / batch_words, group = item % batch_words;
-      const int b = group * 32 + lane_index();
-      const std::uint32_t spikes = b < batch ? sent[std::int64_t(b) * cells.n_words + word] : 0u;
-      std::uint32_t own = 0;
-      for (int i = 0; i < 32; ++i) {
-        const std::uint32_t who = ballot(bit(spikes, i));
-        own = lane_index() == i ? who : own;
-      }
-      const std::int64_t i = std::int64_t(word) * 32 + lane_index();
+      const std::int64_t word = item / batch_words, group = item % batch_words;
+      const std::int64_t i = word * 32 + lane, b = group * 32 + lane;
+      std::uint32_t spikes;
+      if (batch == 1)
+        spikes = bit(sent[word], lane);
+      else
+        spikes = turned(b < batch ? sent[b * cells.n_words + word] : 0u);
       if (i < cells.n)
-        rows[i * batch_words + group] = own;
+        rows[i * batch_words + group] = spikes;
     });
   }
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backend "cuda": persistent kernels that run many steps of a network, or of replicas, in one launch.
+"""Backend "cuda": persistent kernels run many steps of a network, or of replicas, in one launch.
 
 A run is cut into launches of some thousand steps, of which at most two wait for the device at a
 time; between them Ctrl-C is honoured and progress told.  Nothing waits for the device but that,
@@ -131,13 +131,10 @@ class ReplicaProgram:
         while launched < whole or (args[0].retry and not self._finished(args)):
             self._native.launch(STEPS_OF_A_LAUNCH, stream)
             launched += STEPS_OF_A_LAUNCH
-            self._native.wait(2 if launched < whole else 1)
+            self._native.wait(1)
             check()
             if told.wanted:
                 told.tell(self._positions())
-        if told.wanted:
-            self._native.wait(0)
-            told.tell(self._positions())
 
     def _positions(self) -> list[list[int]]:
         """Finished samples, steps, steps since windows were empty, whether they were emptied."""
