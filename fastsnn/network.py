@@ -57,8 +57,8 @@ class Network:
             self.device = torch.empty(0, device=device).device
         except (RuntimeError, TypeError, AssertionError) as error:  # the last: torch without CUDA
             reason = backends.explain().get(backend, "")
-            why = f"backend '{backend}': {reason} " if reason not in ("", "usable") else ""
-            raise BackendError(f"Network(device={str(device)!r}): {why}{error}") from error
+            why = f"backend '{backend}': {reason}" if reason not in ("", "usable") else error
+            raise BackendError(f"Network(device={str(device)!r}): {why}") from error
         self.learning = True
         self.step = 0
         self.populations: dict[str, Population] = {}

@@ -12,12 +12,12 @@ import warnings
 from types import ModuleType
 from typing import Protocol
 
-from fastsnn.backends import native, torch_reference
+from fastsnn.backends import cuda, native, torch_reference
 from fastsnn.errors import BackendError
 from fastsnn.plan import Plan, RunArgs, RunReport
 
 # fastest first: the order in which "auto" tries them
-REGISTRY: dict[str, ModuleType] = {m.NAME: m for m in (native, torch_reference)}
+REGISTRY: dict[str, ModuleType] = {m.NAME: m for m in (cuda, native, torch_reference)}
 
 
 class Program(Protocol):
