@@ -9,12 +9,24 @@ if (_root / "csrc" / "module.cpp").exists() and (_root / "kernels").is_dir():
     __path__.append(str(_root))
 
 from fastsnn import models  # noqa: E402
-from fastsnn.connectivity import AllButOne, Dense, OneToOne  # noqa: E402
+from fastsnn.connectivity import AllButOne, Dense, MeanField, OneToOne  # noqa: E402
 from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  # noqa: E402
 from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
 from fastsnn.monitors import Monitor  # noqa: E402
 from fastsnn.network import Network, Presentation  # noqa: E402
 from fastsnn.replicas import Replicas  # noqa: E402
+from fastsnn.structured import (  # noqa: E402
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Local1d,
+    Local2d,
+    Local3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Sparse,
+)
 
 __version__ = "0.1.0"
 
@@ -22,10 +34,20 @@ __all__ = [
     "AllButOne",
     "BackendError",
     "Bernoulli",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
     "Current",
     "Dense",
     "Events",
     "FastsnnError",
+    "Local1d",
+    "Local2d",
+    "Local3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MeanField",
     "ModelError",
     "Monitor",
     "Network",
@@ -35,6 +57,7 @@ __all__ = [
     "Replicas",
     "Retry",
     "ShapeError",
+    "Sparse",
     "Spikes",
     "__version__",
     "models",

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How two populations are wired: `Dense`, `OneToOne`, `AllButOne`."""
+"""How two populations are wired: the base of all wirings, and `Dense`, `OneToOne`, `AllButOne`."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from fastsnn.errors import ShapeError
 from fastsnn.random import network_uniform
+from fastsnn.synapses import Shape, Synapses
 
 
 def all_finite(w: Tensor) -> bool:
@@ -26,32 +27,52 @@ def _finite(what: str, w: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
+class Layout:
+    """What a wiring stores between two populations.
+
+    w:      shape of the weight.
+    axes:   names of its dimensions, for messages.
+    n_sums: number of sums of |w| that `norm` holds.
+    """
+
+    w: Shape
+    axes: str
+    n_sums: int = 0
+    synapses: Synapses | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Connectivity:
-    """Base of the wirings; `weight` gives the tensor that a projection stores."""
+    """Base of the wirings; a wiring says what it stores between two populations."""
 
     w: Tensor | float | None = None
     kind: ClassVar[str] = ""
     learns: ClassVar[bool] = False
+    is_listed: ClassVar[bool] = False  # its synapses are given as ids
 
-    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
-        """Shape of the stored weight."""
-        raise ShapeError(f"{type(self).__name__} has no shape of its own.")
+    def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
+        """What it stores between populations of the shapes `pre` and `post`.
+
+        seed, stream: of what is drawn.  Raises ShapeError.
+        """
+        raise ShapeError(f"{what}: {type(self).__name__} is no wiring of its own.")
+
+    def sizes(self) -> dict[str, Any]:
+        """What it was made with, besides w and ids."""
+        if self.is_listed:
+            return {}
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "w"}
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
     def weight(
-        self,
-        what: str,
-        n_pre: int,
-        n_post: int,
-        bounds: tuple[float, float],
-        seed: int,
-        stream: int,
+        self, what: str, layout: Layout, bounds: tuple[float, float], seed: int, stream: int
     ) -> Tensor:
         """The weight in float32.
 
         A number fills it; None draws it uniformly between the bounds, or between 0 and 1 where
         a bound is infinite.
         """
-        shape = self.shape(n_pre, n_post)
+        shape = layout.w
         if self.w is None:
             low, high = bounds if all(map(math.isfinite, bounds)) else (0.0, 1.0)
             drawn = network_uniform(seed, shape, stream_index=0, step=stream)
@@ -63,10 +84,10 @@ class Connectivity:
                 f"{what}: weight is {self.w!r}, expected a number or a tensor {shape}."
             ) from error
         if given.dim() and tuple(given.shape) != shape:
-            hint = " Did you mean w.T?" if tuple(reversed(given.shape)) == shape else ""
+            turned = len(shape) == 2 and tuple(reversed(given.shape)) == shape
+            hint = " Did you mean w.T?" if turned else ""
             raise ShapeError(
-                f"{what}: weight is {tuple(given.shape)}, expected {shape} "
-                f"({'pre, post' if len(shape) == 2 else 'post'}).{hint}"
+                f"{what}: weight is {tuple(given.shape)}, expected {shape} ({layout.axes}).{hint}"
             )
         return _finite(what, given.expand(shape).clone())
 
@@ -77,9 +98,9 @@ class Dense(Connectivity):
     kind = "dense"
     learns = True
 
-    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+    def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
         """[n_pre, n_post]."""
-        return (n_pre, n_post)
+        return Layout((math.prod(pre), math.prod(post)), "pre, post", math.prod(post))
 
 
 class OneToOne(Connectivity):
@@ -87,13 +108,9 @@ class OneToOne(Connectivity):
 
     kind = "one_to_one"
 
-    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+    def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
         """[n_post]."""
-        if n_pre != n_post:
-            raise ShapeError(
-                f"OneToOne needs populations of one size, got {n_pre} (pre) and {n_post} (post)."
-            )
-        return (n_post,)
+        return Layout((_one_size("OneToOne", pre, post),), "post")
 
 
 class AllButOne(Connectivity):
@@ -104,10 +121,29 @@ class AllButOne(Connectivity):
 
     kind = "all_but_one"
 
-    def shape(self, n_pre: int, n_post: int) -> tuple[int, ...]:
+    def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
         """[1]."""
-        if n_pre != n_post:
-            raise ShapeError(
-                f"AllButOne needs populations of one size, got {n_pre} (pre) and {n_post} (post)."
-            )
-        return (1,)
+        _one_size("AllButOne", pre, post)
+        return Layout((1,), "one number")
+
+
+def _one_size(wiring: str, pre: Shape, post: Shape) -> int:
+    n_pre, n_post = math.prod(pre), math.prod(post)
+    if n_pre != n_post:
+        raise ShapeError(
+            f"{wiring} needs populations of one size, got {n_pre} (pre) and {n_post} (post)."
+        )
+    return n_post
+
+
+class MeanField(Connectivity):
+    """The mean spike of the source, of each batch element, to every neuron.
+
+    i_syn[j] = w[j] * (spikes of the source) / n_pre.   w: a number or [n_post].  Static.
+    """
+
+    kind = "mean_field"
+
+    def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
+        """[n_post]."""
+        return Layout((math.prod(post),), "post")

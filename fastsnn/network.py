@@ -137,9 +137,10 @@ class Network:
         """Connect two populations; spikes arrive one step later.
 
         name: default "source->target".  rule: learning rule.  w_min, w_max: bounds, kept while the
-        rule learns.  norm: sum of |w| of every column, restored after each run.  weight_decay:
-        fraction of w lost a step while learning.  reduction: of updates over the batch, "sum",
-        "mean" or "max".  bias: current added every step, [n_post].
+        rule learns.  norm: sum of |w| of every target neuron (of a convolution: of every filter),
+        restored after each run.  weight_decay: fraction of w lost a step while learning.
+        reduction: of updates over the batch, "sum", "mean" or "max".  bias: current added every
+        step, [n_post] (of a convolution also [filters]).
 
         Raises ModelError, ShapeError.
         """
@@ -148,8 +149,8 @@ class Network:
         self._new_name(name)
         if not isinstance(connectivity, Connectivity):
             raise ModelError(
-                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense, "
-                f"OneToOne or AllButOne."
+                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense(), "
+                f"OneToOne(), Conv2d(3), Sparse(...) or another wiring of docs/connectivity.md."
             )
         if rule is not None and not (isinstance(rule, Rule) and "learn" in rule.functions):
             raise ModelError(
@@ -222,7 +223,7 @@ class Network:
         inputs:   population -> Spikes, Events, Poisson, Bernoulli, Current, or a tensor.
         clamp:    population -> bool [n] or [T, n]: forced to spike.   unclamp: forced not to.
         inject_v: population -> mV [n] or [T, n], added to v before the step.
-        masks:    projection -> bool [n_pre, n_post]: weights held at zero.
+        masks:    projection -> bool, in the weight's shape: weights held at zero.
         reward:   a number, or one per batch element [B].
         replay:   population -> recorded random draws to use instead of fresh ones: winners of
                   one_spike (integers [T, B], -1: none) or numbers of rand() (floats [T, B, n]).
@@ -271,8 +272,8 @@ class Network:
 
         Weights, adaptive thresholds and the learning rules' own traces are kept.
         """
-        for p in self.populations.values():
-            p.reset()
+        for part in (*self.populations.values(), *self.projections.values()):
+            part.reset()
         for m in self.monitors:
             m.clear()
 

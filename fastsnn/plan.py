@@ -18,6 +18,7 @@ from fastsnn.inputs import BoundInput, Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.population import TRACE_KINDS, Population
 from fastsnn.projection import Projection
+from fastsnn.synapses import Synapses
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class ProjectionPlan:
     index: int
     source: int
     target: int
-    kind: str
+    kind: str  # "dense", "one_to_one", "all_but_one", "indexed", "max_pool" or "mean_field"
     w: Tensor
     bias: Tensor | None
     rule: type[Rule] | None
@@ -73,13 +74,16 @@ class ProjectionPlan:
     post: tuple[Tensor, ...]
     last_pre: Tensor | None  # bool [B, n_pre], for rules with lag
     last_post: Tensor | None
-    synapse: tuple[Tensor, ...]  # [n_pre, n_post]
+    synapse: tuple[Tensor, ...]  # in w's shape
     reduction: str
-    w_min: Tensor  # float32 [1] or [n_pre * n_post]
+    w_min: Tensor  # float32 [1] or one per weight
     w_max: Tensor
     weight_decay: float
     norm: float | None
-    changed: Tensor | None  # bool [n_post]
+    changed: Tensor | None  # bool, one per sum that norm holds: [n_post], see Synapses.n_sums
+    synapses: Synapses | None = None  # "indexed": w is w.flatten()[synapses.weight]; "max_pool"
+    rate: Tensor | None = None  # "max_pool": running rates, [B, n_pre]
+    decay: float = 0.0  # "max_pool": of the rates
 
     @property
     def bounded(self) -> bool:
@@ -98,13 +102,21 @@ class Plan:
     populations: tuple[PopulationPlan, ...]
     projections: tuple[ProjectionPlan, ...]
 
+    def beyond(self, kinds: tuple[str, ...]) -> str | None:
+        """Why a backend that knows no other kinds of projections cannot run it, or None."""
+        for p in self.projections:
+            if p.kind not in kinds:
+                return f"projection '{p.name}' is of kind '{p.kind}', it runs {', '.join(kinds)}."
+        return None
+
     @property
     def memory(self) -> int:
         """Bytes of all tensors of the plan."""
         tensors = {}
         for part in (*self.populations, *self.projections):
             for value in vars(part).values():
-                for item in value if isinstance(value, tuple) else (value,):
+                value = value.tensors if isinstance(value, Synapses) else value
+                for item in value if isinstance(value, (tuple, list)) else (value,):
                     item = item.data if isinstance(item, WindowPlan) else item
                     if isinstance(item, Tensor):
                         tensors[item.data_ptr()] = item.numel() * item.element_size()
@@ -113,7 +125,7 @@ class Plan:
 
 @dataclass(eq=False)
 class Record:
-    """Copy `source`, [B, n], [n] or [n_pre, n_post], to the next row of `dest` every k-th step."""
+    """Copy `source`, [B, n], [n] or a weight, to the next row of `dest` every k-th step."""
 
     source: Tensor
     dest: Tensor
@@ -138,7 +150,7 @@ class RunArgs:
     clamp: dict[int, Tensor] = field(default_factory=dict)  # bool [T, n] or [n]
     unclamp: dict[int, Tensor] = field(default_factory=dict)
     inject_v: dict[int, Tensor] = field(default_factory=dict)  # float32 [T, n] or [n]
-    masks: dict[int, Tensor] = field(default_factory=dict)  # bool [n_pre, n_post]
+    masks: dict[int, Tensor] = field(default_factory=dict)  # bool, in w's shape
     records: list[Record] = field(default_factory=list)
     counts: dict[int, Tensor] = field(default_factory=dict)  # int32 [S, B, n], zeros
     retry: tuple[int, Retry] | None = None
@@ -228,4 +240,7 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         weight_decay=p.weight_decay,
         norm=p.norm,
         changed=p.state.get("changed"),
+        synapses=p.synapses,
+        rate=p.state.get("rate"),
+        decay=float(p.sizes.get("decay", 0.0)),
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from fastsnn.connectivity import Connectivity, all_finite
 from fastsnn.errors import ModelError, ShapeError
 from fastsnn.models.declare import Rule
 from fastsnn.population import Population
+from fastsnn.synapses import Synapses
 
 REDUCTIONS = ("sum", "mean", "max")
 
@@ -41,6 +43,7 @@ class Projection:
     ) -> None:
         self.name, self.source, self.target = name, source, target
         self.wiring, self.kind = type(connectivity), connectivity.kind
+        self.sizes = connectivity.sizes()
         self.rule, self.norm, self.weight_decay, self.reduction = (
             rule,
             norm,
@@ -49,28 +52,30 @@ class Projection:
         )
         self.device = target.device
         self._check_options()
+        layout = connectivity.layout(str(self), source.shape, target.shape, seed, index)
+        self.layout = replace(layout, synapses=layout.synapses and layout.synapses.to(self.device))
         self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
         if bool((self.w_min > self.w_max).any()):
             raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")
         whole = (float(self.w_min.min()), float(self.w_max.max()))
-        self._w = connectivity.weight(str(self), source.n, target.n, whole, seed, index).to(
-            self.device
-        )
+        self._w = connectivity.weight(str(self), layout, whole, seed, index).to(self.device)
         self.bias = None if bias is None else self._bias(bias)
         self._check_rule()
         # live: every run reads it
         self.rule_params = self._rule_params()
         self.state: dict[str, Tensor] = {}
         if connectivity.learns:
-            self.state["changed"] = torch.ones(target.n, dtype=torch.bool, device=self.device)
+            self.state["changed"] = torch.ones(layout.n_sums, dtype=torch.bool, device=self.device)
         for name_ in type(rule).own("synapse") if rule else ():
-            self.state[name_] = torch.zeros(source.n, target.n, device=self.device)
+            self.state[name_] = torch.zeros(layout.w, device=self.device)
         self.allocate()
         self._version = -1
         self.settle()
 
     def allocate(self) -> None:
-        """Make the rule's own traces for the batch size of the populations."""
+        """Make running rates and the rule's own traces for the batch size of the populations."""
+        if self.kind == "max_pool":
+            self.state["rate"] = torch.zeros(self._sizes()[:2], device=self.device)
         if self.rule is None:
             return
         kind, (batch, n_pre, n_post) = type(self.rule), self._sizes()
@@ -82,6 +87,16 @@ class Projection:
                 self.state[f"last_{at}"] = torch.zeros(
                     batch, n, dtype=torch.bool, device=self.device
                 )
+
+    @property
+    def synapses(self) -> Synapses | None:
+        """Who is joined to whom, of a structured wiring."""
+        return self.layout.synapses
+
+    def reset(self) -> None:
+        """Forget running rates; weights and the rule's own traces are kept."""
+        if "rate" in self.state:
+            self.state["rate"].zero_()
 
     def set_rule(self, rule: Rule) -> None:
         """Take other parameters of the same rule; see `Network.set_rule`."""
@@ -145,6 +160,13 @@ class Projection:
         """All tensors by name."""
         return {"w": self._w, **self.state}
 
+    def wiring_options(self) -> dict[str, object]:
+        """The arguments that make this wiring again, without w."""
+        if not self.wiring.is_listed:
+            return self.sizes
+        assert self.synapses is not None
+        return {"pre": self.synapses.pre, "post": self.synapses.post.long()}
+
     def __str__(self) -> str:
         return f"Projection '{self.name}'"
 
@@ -161,18 +183,23 @@ class Projection:
 
     def _bound(self, name: str, value: float | Tensor) -> Tensor:
         bound = torch.as_tensor(value, dtype=torch.float32).detach().to(self.device)
-        n_pre, n_post = self.source.n, self.target.n
-        shapes = [(n_pre, n_post), (n_pre * n_post,)]
+        shape = self.layout.w
+        shapes = [shape, (math.prod(shape),)]
         if bool(bound.isnan().any()) or (bound.numel() != 1 and tuple(bound.shape) not in shapes):
             given = f"of shape {tuple(bound.shape)}" if bound.dim() else repr(value)
             raise ShapeError(
                 f"{self}: {name} is {given}, expected a number or a tensor "
-                f"{(n_pre, n_post)} (pre, post) without NaN."
+                f"{shape} ({self.layout.axes}) without NaN."
             )
+        if not bound.numel():  # of no synapses
+            bound = bound.new_full((1,), -torch.inf if name == "w_min" else torch.inf)
         return bound.reshape(-1).clone()
 
     def _bias(self, bias: Tensor) -> Tensor:
         bias = torch.as_tensor(bias, dtype=torch.float32).detach().to(self.device).reshape(-1)
+        filters = self.synapses.filters if self.synapses else 0
+        if filters and bias.numel() == filters:
+            bias = bias.repeat_interleave(self.target.n // filters)
         if bias.numel() != self.target.n or not bool(torch.isfinite(bias).all()):
             raise ShapeError(
                 f"{self}: bias must be {self.target.n} finite numbers, one per target neuron."
@@ -192,7 +219,8 @@ class Projection:
             raise ModelError(f"{self}: norm={self.norm!r}, expected a positive number or None.")
         if not self.wiring.learns and (self.rule or self.weight_decay or self.norm is not None):
             raise ModelError(
-                f"{self}: {self.wiring.__name__} is static; rule, weight_decay and norm need Dense."
+                f"{self}: {self.wiring.__name__} is static; rule, weight_decay and norm need "
+                f"Dense, Conv, Local or Sparse."
             )
 
     def _check_rule(self) -> None:

@@ -69,3 +69,14 @@ def network_uniform(
         words = torch.stack(philox(seed, stream_index, step, index), dim=1)
         out[first : first + len(index)] = uniform(words)
     return out.reshape(-1)[:count].reshape(shape)
+
+
+def network_chance(seed: int, count: int, p: float, stream_index: int, step: int) -> Tensor:
+    """Which of `count` things happen, each with probability p: ascending int64 indices."""
+    found = []
+    for first in range(0, -(-count // 4), _BLOCK):
+        index = torch.arange(first, min(first + _BLOCK, -(-count // 4)), dtype=torch.int64)
+        words = torch.stack(philox(seed, stream_index, step, index), dim=1).reshape(-1)
+        found.append((uniform(words) < p).nonzero()[:, 0] + 4 * first)
+    drawn = torch.cat([torch.zeros(0, dtype=torch.int64), *found])
+    return drawn[drawn < count]

@@ -114,16 +114,17 @@ def bind_forced(
 
 
 def bind_masks(net: Network, masks: Mapping[str, Any] | None) -> dict[int, Tensor]:
-    """Check masks: [n_pre, n_post] per dense projection."""
+    """Check masks: in the shape of the weight of a projection that can learn."""
     out = {}
     for name, value in named("masks", masks):
         if name not in net.projections or not net.projections[name].wiring.learns:
-            raise FastsnnError(f"masks: there is no dense projection '{name}'.")
-        shape = tuple(net.projections[name].w.shape)
+            raise FastsnnError(f"masks: there is no projection '{name}' that can learn.")
+        layout = net.projections[name].layout
+        shape = layout.w
         mask = torch.as_tensor(value, device=net.device).to(torch.bool)
         if tuple(mask.shape) != shape:
             raise ShapeError(
-                f"masks['{name}'] is {tuple(mask.shape)}, expected {shape} (pre, post)."
+                f"masks['{name}'] is {tuple(mask.shape)}, expected {shape} ({layout.axes})."
             )
         out[list(net.projections).index(name)] = mask.contiguous()
     return out

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from fastsnn import connectivity, models
+from fastsnn import connectivity, models, structured
 from fastsnn.errors import FastsnnError, ShapeError
 from fastsnn.files import replacing
 from fastsnn.models.declare import Model
@@ -71,8 +71,11 @@ def save(net: Network, path: str | Path) -> None:
     def keep(key: str, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        if value.numel() == 1:
-            return float(value)
+        return float(value) if value.numel() == 1 else whole(key, value)
+
+    def whole(key: str, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
         tensors[_OPTION + key] = value.detach().cpu().clone()
         return {"tensor": _OPTION + key}
 
@@ -105,6 +108,9 @@ def save(net: Network, path: str | Path) -> None:
                 "source": c.source.name,
                 "target": c.target.name,
                 "connectivity": c.wiring.__name__,
+                "wiring": {
+                    k: whole(f"{c.name}.wiring.{k}", v) for k, v in c.wiring_options().items()
+                },
                 "rule": model(c.name, c.rule) if c.rule else None,
                 "w_min": keep(f"{c.name}.w_min", c.w_min),
                 "w_max": keep(f"{c.name}.w_max", c.w_max),
@@ -172,6 +178,7 @@ def _build(
             )
         return known[spec["name"]](**{k: get(v) for k, v in spec["params"].items()})
 
+    wirings = structured.wirings()
     net = Network(description["dt"], description["batch_size"], description["seed"], **options)
     for p in description["populations"]:
         flags = {k: p[k] for k in ("shape", "traces", "traces_additive", "sum_input", "one_spike")}
@@ -187,7 +194,9 @@ def _build(
         net.projection(
             c["source"],
             c["target"],
-            getattr(connectivity, c["connectivity"])(0.0),
+            wirings[c["connectivity"]](
+                w=0.0, **{k: get(v) for k, v in c.get("wiring", {}).items()}
+            ),
             rule=model(c["rule"]),
             w_min=get(c["w_min"]),
             w_max=get(c["w_max"]),

@@ -13,6 +13,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from fastsnn.models.declare import Model
     from fastsnn.network import Network
+    from fastsnn.projection import Projection
 
 
 def describe(net: Network, width: int = 120) -> str:
@@ -36,12 +37,12 @@ def describe(net: Network, width: int = 120) -> str:
         bounds = f"{number(c.w_min)} .. {number(c.w_max)}" if c.bounded else "-"
         wires.add_row(
             c.name,
-            c.wiring.__name__,
+            wiring(c),
             "x".join(map(str, c.w.shape)),
             bounds,
             f"{type(c.rule).__name__}({parameters(c.rule)})" if c.rule else "static",
             "-" if c.norm is None else f"{c.norm:g}",
-            size(sum(t.numel() * t.element_size() for t in c.variables().values())),
+            size(sum(t.numel() * t.element_size() for t in tensors(c))),
         )
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=False, legacy_windows=False)
@@ -53,6 +54,21 @@ def describe(net: Network, width: int = 120) -> str:
     console.print(layers)
     console.print(wires)
     return out.getvalue().rstrip()
+
+
+def wiring(c: Projection) -> str:
+    """The wiring of a projection with its sizes."""
+    if c.synapses and c.wiring.is_listed:
+        return (
+            f"{c.wiring.__name__}({len(c.synapses) / (c.source.n * c.target.n):.2g} of all pairs)"
+        )
+    sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
+    return f"{c.wiring.__name__}({sizes})" if sizes else c.wiring.__name__
+
+
+def tensors(c: Projection) -> list[Tensor]:
+    """Weight, variables and indices of a projection."""
+    return [*c.variables().values(), *(c.synapses.tensors if c.synapses else ())]
 
 
 def parameters(model: Model, options: list[str] | None = None) -> str:

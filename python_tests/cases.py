@@ -14,17 +14,18 @@ import torch
 from torch import Tensor
 
 from fastsnn import (
-    AllButOne,
     Bernoulli,
     Current,
-    Dense,
     Events,
     Network,
-    OneToOne,
     Poisson,
     Spikes,
     models,
+    structured,
 )
+from fastsnn.connectivity import Connectivity
+
+WIRINGS = {"dense": "Dense", "one_to_one": "OneToOne", "all_but_one": "AllButOne"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Cells:
     n: int
     params: dict[str, Any]
     options: dict[str, Any]
+    shape: tuple[int, ...] | None = None
 
     @property
     def is_input(self) -> bool:
@@ -73,7 +75,8 @@ class Cells:
     def build(self, net: Network) -> None:
         params = {k: made(v, self.n) for k, v in self.params.items()}
         options = {k: made(v, self.n) for k, v in self.options.items()}
-        net.population(self.name, getattr(models, self.model)(**params), self.n, **options)
+        shape = {"shape": self.shape} if self.shape else {}
+        net.population(self.name, getattr(models, self.model)(**params), self.n, **shape, **options)
 
 
 @dataclass
@@ -88,24 +91,31 @@ class Wires:
     rule: str | None = None
     rule_params: dict[str, float] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         rule = f"{self.rule}({self.rule_params})" if self.rule else "static"
         ends = f"{self.source.name}->{self.target.name}"
-        return f"{self.name}: {ends} {self.wiring} {self.w} {rule} {self.options}"
+        wiring = f"{self.wiring}({self.sizes})" if self.sizes else self.wiring
+        return f"{self.name}: {ends} {wiring} {self.w} {rule} {self.options}"
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.source.n, self.target.n
+    def connectivity(self) -> Connectivity:
+        """The wiring, with its weight."""
+        kind = structured.wirings()[WIRINGS.get(self.wiring, self.wiring)]
+        shapes = [c.shape or (c.n,) for c in (self.source, self.target)]
+        if self.wiring == "Sparse":
+            grid = (self.source.n, self.target.n)
+            return kind((self.w(*grid) * self.sizes["pattern"](*grid)).to_sparse())
+        layout = kind(**self.sizes).layout(self.name, *shapes, 0, 0)
+        w = self.w(*layout.w)
+        return kind(w=float(w) if layout.w == (1,) else w, **self.sizes)
 
     def build(self, net: Network) -> None:
-        if self.wiring == "dense":
-            connectivity = Dense(self.w(*self.shape))
-        elif self.wiring == "one_to_one":
-            connectivity = OneToOne(self.w(self.target.n))
-        else:
-            connectivity = AllButOne(float(self.w(1)))
-        bounds = {k: made(v, *self.shape) for k, v in self.options.items() if k.startswith("w_")}
+        connectivity = self.connectivity()
+        layout = connectivity.layout(
+            self.name, *(c.shape or (c.n,) for c in (self.source, self.target)), 0, 0
+        )
+        bounds = {k: made(v, *layout.w) for k, v in self.options.items() if k.startswith("w_")}
         others = {k: v for k, v in self.options.items() if not k.startswith("w_")}
         if "bias" in others:
             others["bias"] = made(others["bias"], self.target.n)

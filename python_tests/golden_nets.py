@@ -108,18 +108,41 @@ class Golden:
             run_kwargs = self.spec["runs"][0].get("kwargs", {})
             params |= {k: run_kwargs[k] for k in ("a_plus", "a_minus") if k in run_kwargs}
             rule = cls(**params)
+        norm = kwargs.get("norm")
+        if norm is not None and kind == "LocalConnection":
+            norm *= kwargs["kernel_size"] ** 2
         net.projection(
             source,
             target,
-            Dense(torch.from_numpy(self.arrays[f"w0_{source}>{target}"])),
+            self._wiring(net, source, target, kind, kwargs),
             name=f"{source}>{target}",
             rule=rule,
             w_min=kwargs.get("wmin", -torch.inf),
             w_max=kwargs.get("wmax", torch.inf),
-            norm=kwargs.get("norm"),
+            norm=norm,
             weight_decay=kwargs.get("weight_decay", 0.0),
             reduction=str(kwargs.get("reduction", "torch:sum")).removeprefix("torch:"),
+            bias=kwargs.get("b"),
         )
+
+    def _wiring(self, net, source, target, kind, kwargs):
+        w0 = self.arrays.get(f"w0_{source}>{target}")
+        w = None if w0 is None else torch.from_numpy(w0)
+        sizes = {k: kwargs[k] for k in ("kernel_size", "stride", "padding", "decay") if k in kwargs}
+        dims = len(net.populations[source].shape) - 1
+        if kind.startswith("MaxPoo"):
+            return getattr(fastsnn, f"MaxPool{dims}d")(**sizes)
+        if kind.startswith("Conv"):
+            return getattr(fastsnn, f"Conv{dims}d")(w=w, norm_per="kernel", **sizes)
+        if kind == "LocalConnection" or kind == "SparseConnection":
+            # there, learning adds entries to a sparse matrix
+            held = w != 0 if kind == "LocalConnection" else torch.ones_like(w, dtype=torch.bool)
+            pre, post = held.nonzero().T
+            return fastsnn.Sparse(w[held], pre=pre, post=post)
+        if kind.startswith("Local"):
+            shape = (w.shape[0], *net.populations[target].shape, *[kwargs["kernel_size"]] * dims)
+            return getattr(fastsnn, f"Local{dims}d")(w=w.reshape(shape), **sizes)
+        return Dense(w)
 
     def _plastic(self, net, source, target, key, kwargs):
         nu = kwargs.get("nu", (1e-4, 1e-2))
@@ -166,8 +189,10 @@ class Golden:
         if self.spec.get("record_w") != "end":
             for name, c in net.projections.items():
                 for suffix in ("", "_weight"):
-                    if f"w_{name}{suffix}" in self.arrays and c.kind == "dense":
+                    if f"w_{name}{suffix}" in self.arrays and c.wiring.learns:
                         found[f"w_{name}{suffix}"] = (name, "w")
+                if f"w_{name}_firing_rates" in self.arrays:
+                    found[f"w_{name}_firing_rates"] = (name, "rate")
         return found
 
     def run(self, net: Network) -> dict[str, np.ndarray]:
@@ -212,13 +237,15 @@ class Golden:
                     p = net.populations.get(m.owner)
                     shaped = p is not None and rows.dim() == 3
                     rows = rows.reshape(*rows.shape[:2], *p.shape) if shaped else rows
+                    if m.variable == "w":
+                        rows = as_matrix(net.projections[m.owner], rows)
                     out.setdefault(key, []).append(rows.cpu().numpy().copy())
                 m.clear()
             for name, c in net.projections.items():
                 for suffix in ("", "_weight"):
-                    if f"wend_{name}{suffix}" in self.arrays and c.kind == "dense":
+                    if f"wend_{name}{suffix}" in self.arrays and c.wiring.learns:
                         out.setdefault(f"wend_{name}{suffix}", []).append(
-                            c.w.cpu().numpy()[None].copy()
+                            as_matrix(c, c.w.cpu()[None]).numpy().copy()
                         )
         return {k: np.concatenate(v) for k, v in out.items()}
 
@@ -230,6 +257,16 @@ class Golden:
                     rows = torch.from_numpy(self.arrays[key][first : first + steps])
                     draws[name] = rows.to(torch.int32) if key.startswith("wta") else rows
         return draws
+
+
+def as_matrix(projection, rows: torch.Tensor) -> torch.Tensor:
+    """Recorded weights; of a sparse projection as matrices [rows, n_pre, n_post]."""
+    if projection.wiring is not fastsnn.Sparse:
+        return rows
+    s = projection.synapses
+    out = torch.zeros(len(rows), s.n_pre, s.n_post)
+    out[:, s.pre.cpu(), s.post.cpu().long()] = rows.cpu()
+    return out
 
 
 def golden_files() -> list[Path]:

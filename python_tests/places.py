@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
-from fastsnn import backends
+from fastsnn import Network, backends
 
 GPU = torch.cuda.is_available()
 
@@ -27,3 +28,10 @@ def options(place: str) -> dict[str, Any]:
     """The options of a Network that put it there."""
     backend, _, device = place.partition("@")
     return {"backend": backend, "device": device or backends.home(backend)}
+
+
+def skip_if_refused(net: Network, place: str) -> None:
+    """Skip a test where the backend says that it cannot run this network."""
+    reason = net.explain()[place.partition("@")[0]]
+    if reason != "usable":
+        pytest.skip(f"{place}: {reason}")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cases import Case, Cells, Chance, Do, Uniform, Wires
 from hypothesis import strategies as st
 
 from fastsnn import Retry
+from fastsnn.synapses import Windows
 
 # parameter -> values, or a pair (low, high) for one number per neuron
 _V = {"v_thresh": (-52.0, -60.0, ("per", -62.0, -50.0)), "lbound": (-66.0, ("per", -70.0, -65.0))}
@@ -56,17 +58,32 @@ def cells(draw, name: str, n: int, model: str) -> Cells:
     return Cells(name, model, n, params, options)
 
 
+def learns(wire: Wires) -> bool:
+    """Whether a wiring can have a rule."""
+    return wire.wiring == "dense" or wire.wiring.startswith(("Conv", "Local", "Sparse"))
+
+
 @st.composite
-def wires(draw, name: str, source: Cells, target: Cells) -> Wires:
+def wires(draw, name: str, source: Cells, target: Cells, others: tuple[str, ...] = ()) -> Wires:
     kinds = ["dense"] * 3 + ["one_to_one", "all_but_one"] * (source.n == target.n)
-    kind = draw(st.sampled_from(kinds))
+    kind, sizes, fan_in = draw(st.sampled_from([*kinds, *others])), {}, source.n
+    if kind == "Sparse":
+        p = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+        sizes, fan_in = {"pattern": Chance(p, draw(SEEDS))}, p * source.n
+    return draw(wired(Wires(name, source, target, kind, Uniform(0, 1, 0), sizes=sizes), fan_in))
+
+
+@st.composite
+def wired(draw, out: Wires, fan_in: float) -> Wires:
+    """Draw the weight and the options of a projection."""
+    source, target = out.source, out.target
     # deep fan-in gets small weights, so that networks neither fall silent nor saturate
-    reach = 20.0 / source.n**0.5 if kind == "dense" else 8.0
+    reach = 20.0 / max(1.0, fan_in) ** 0.5 if learns(out) else 8.0
     low, high = draw(st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (-0.5, 2.0), (-1.0, 0.0)]))
-    out = Wires(name, source, target, kind, Uniform(low * reach, high * reach, draw(SEEDS)))
+    out.w = Uniform(low * reach, high * reach, draw(SEEDS))
     if draw(st.integers(0, 4)) == 0:
         out.options["bias"] = Uniform(-1.0, 2.0, draw(SEEDS))
-    if kind != "dense":
+    if not learns(out):
         return out
     out.rule = draw(st.sampled_from([None, *RULES, *PAIRS]))
     rates = st.sampled_from([0.0, 0.01, 0.1, 0.5, -0.05])
@@ -88,6 +105,50 @@ def wires(draw, name: str, source: Cells, target: Cells) -> Wires:
     out.options["norm"] = draw(st.sampled_from([None, 3.0 * reach]))
     out.options["weight_decay"] = draw(st.sampled_from([0.0, 0.0, 0.01]))
     return out
+
+
+# (channels, *grid)
+GRIDS = ((1, 9), (2, 12), (3, 17), (1, 7, 7), (2, 5, 6), (1, 8, 4), (1, 3, 4, 3), (2, 3, 3, 2))
+
+
+@st.composite
+def windows(draw, case: Case) -> None:
+    """Add a population of a shape, and one that it reaches by a kernel that moves over it."""
+    k = len(case.cells)
+    shaped = [c for c in case.cells if c.shape]
+    source = draw(st.sampled_from(shaped)) if shaped and draw(st.booleans()) else None
+    if source is None:
+        shape = draw(st.sampled_from(GRIDS))
+        model = draw(st.sampled_from([*NEURONS, *["Input"] * 10]))
+        source = draw(cells(f"p{k}", math.prod(shape), model))
+        source.shape = shape
+        case.cells.append(source)
+    channels, *grid = source.shape
+    kind = draw(st.sampled_from(["Conv", "Conv", "Local", "Local", "MaxPool"]))
+    kernel = tuple(draw(st.integers(1, min(3, n))) for n in grid)
+    sizes = {"kernel_size": kernel, "stride": draw(st.integers(1, 3))}
+    if kind != "Local":
+        sizes["padding"] = draw(st.integers(0, 1 if min(kernel) > 1 else 0))
+        sizes["dilation"] = draw(st.sampled_from([1, 1, 2])) if max(kernel) < 3 else 1
+    if kind == "MaxPool":
+        sizes["decay"] = draw(st.sampled_from([0.0, 0.1, 1.0]))
+    if kind == "Conv":
+        sizes["norm_per"] = draw(st.sampled_from(["filter", "kernel"]))
+    each = [
+        (sizes.get(name, least),) * len(grid)
+        for name, least in (("stride", 1), ("padding", 0), ("dilation", 1))
+    ]
+    places = Windows(kernel, *each).out(tuple(grid))
+    if min(places) < 1:
+        return
+    filters = channels if kind == "MaxPool" else draw(st.integers(1, 4))
+    shape = (filters, *places)
+    target = draw(cells(f"p{len(case.cells)}", math.prod(shape), draw(st.sampled_from([*NEURONS]))))
+    target.shape = shape
+    case.cells.append(target)
+    name = f"{kind}{len(grid)}d"
+    wire = Wires(f"c{len(case.wires)}", source, target, name, Uniform(0, 1, 0), sizes=sizes)
+    case.wires.append(draw(wired(wire, channels * math.prod(kernel))))
 
 
 @st.composite
@@ -125,7 +186,7 @@ def runs(draw, case: Case, batch: int) -> Do:
         cell = draw(st.sampled_from(neurons))
         ramp = Uniform(-2.0, 4.0, draw(SEEDS))
         act.options["inject_v"] = {cell.name: (ramp, draw(st.booleans()))}
-    dense = [w for w in case.wires if w.wiring == "dense"]
+    dense = [w for w in case.wires if learns(w)]
     if dense and draw(few):
         act.options["masks"] = {draw(st.sampled_from(dense)).name: Chance(0.3, draw(SEEDS))}
     act.options["normalize"] = draw(st.booleans())
@@ -170,6 +231,8 @@ def monitors(draw, case: Case) -> list[dict[str, Any]]:
             variable = "v" if not cell.is_input and draw(st.booleans()) else "spike"
             owner, width = cell.name, cell.n
         index = draw(st.sampled_from([None, [0], [width - 1, 0]]))
+        if variable == "w" and wire.wiring == "Sparse":
+            index = None  # there may be no synapse
         shape = {"every": draw(st.integers(1, 5)), "capacity": draw(st.sampled_from([None, 1, 7]))}
         out.append({"owner": owner, "variable": variable, "index": index, **shape})
     return out
@@ -178,7 +241,7 @@ def monitors(draw, case: Case) -> list[dict[str, Any]]:
 @st.composite
 def others(draw, case: Case) -> Do:
     """Something between two runs."""
-    dense = [w.name for w in case.wires if w.wiring == "dense"]
+    dense = [w.name for w in case.wires if learns(w)]
     plastic = [w.name for w in case.wires if w.rule in PAIRS]
     some = [*["write"] * bool(dense), *["rule"] * bool(plastic)]
     what = draw(st.sampled_from(["reset", "train", "batch", *some]))
@@ -193,8 +256,11 @@ def others(draw, case: Case) -> Do:
 
 
 @st.composite
-def cases(draw, max_acts: int = 3) -> Case:
-    """A network of one to four populations and one to three things done with it."""
+def cases(draw, max_acts: int = 3, structured: bool = False) -> Case:
+    """A network of one to four populations and one to three things done with it.
+
+    structured: with convolutions and the like, and up to four populations more.
+    """
     dt, batch = draw(st.sampled_from([1.0, 0.5])), draw(st.sampled_from([1, 1, 3]))
     sizes = draw(st.lists(st.sampled_from(SIZES), min_size=1, max_size=2))
     case = Case(dt, batch, draw(st.integers(0, 2**64 - 1)), [], [], [], [])
@@ -204,7 +270,9 @@ def cases(draw, max_acts: int = 3) -> Case:
     targets = [c for c in case.cells if not c.is_input]
     for k in range(draw(st.integers(0, 4)) if targets else 0):
         ends = draw(st.sampled_from(case.cells)), draw(st.sampled_from(targets))
-        case.wires.append(draw(wires(f"c{k}", *ends)))
+        case.wires.append(draw(wires(f"c{k}", *ends, ("Sparse", "MeanField") * structured)))
+    for _ in range(draw(st.integers(1, 2)) if structured else 0):
+        draw(windows(case))
     case.monitors = draw(monitors(case))
     for _ in range(draw(st.integers(1, max_acts))):
         if case.story and draw(st.booleans()):

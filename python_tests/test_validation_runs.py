@@ -106,8 +106,8 @@ def test_inputs(action, kind, told):
     (run(inject_v={"a": torch.ones(2)}), ShapeError, r"inject_v of 'a' is \(2,\)"),
     (run(inject_v={"a": torch.full((3,), NAN)}), ShapeError, "inject_v of 'a' holds NaN"),
     (run(inject_v={"in": torch.ones(5)}), ShapeError, "inject_v: 'in' .* no membrane potential"),
-    (run(masks={"x": torch.ones(5, 3)}), FastsnnError, "masks: there is no dense projection 'x'"),
-    (run(masks={"c0": torch.ones(3)}), FastsnnError, "masks: there is no dense projection 'c0'"),
+    (run(masks={"x": torch.ones(5, 3)}), FastsnnError, "masks: there is no projection 'x'"),
+    (run(masks={"c0": torch.ones(3)}), FastsnnError, "masks: there is no projection 'c0'"),
     (
         run(masks={"c1": torch.ones(3, 5)}),
         ShapeError,

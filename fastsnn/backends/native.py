@@ -27,6 +27,7 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 ABI = 1
+KINDS = ("dense", "one_to_one", "all_but_one")
 _TRY_AGAIN = 50
 
 
@@ -39,6 +40,8 @@ def supports(plan: Plan) -> str | None:
     """None, or why this plan cannot run on the native engine."""
     if plan.device.type != "cpu":
         return f"the network lives on device '{plan.device}', the cpu backend needs device='cpu'."
+    if beyond := plan.beyond(KINDS):
+        return beyond
     own = [m.__name__ for m in _models(plan) if not build.is_built_in(m)]
     if own and build.obstacle():
         return f"the model {own[0]} would have to be compiled, and {build.obstacle()}."

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from fastsnn.backends.interrupt import held_back
+from fastsnn.backends.torch_synapses import KINDS, Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.language import drawing, reducing, where
-from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, RunArgs, RunReport
+from fastsnn.plan import Plan, PopulationPlan, RunArgs, RunReport
 from fastsnn.random import Purpose, philox, stream, uniform
 
 NAME = "torch"
@@ -37,6 +38,7 @@ class Program:
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan = plan
+        self.wired = [KINDS[p.kind](p) for p in plan.projections]
         self.threads = torch.get_num_threads()
 
     def run(self, args: RunArgs, report: RunReport) -> None:
@@ -59,7 +61,7 @@ class Program:
             tries += 1
             for counts in args.counts.values():
                 counts[sample].zero_()
-            _Run(self.plan, args, sample, boost, report).go(check)
+            _Run(self, args, sample, boost, report).go(check)
             if args.retry is None or tries >= args.retry[1].max_tries:
                 return tries
             index, retry = args.retry
@@ -72,16 +74,11 @@ class _Run:
     """One presentation of one sample."""
 
     def __init__(
-        self, plan: Plan, args: RunArgs, sample: int, boost: float, report: RunReport
+        self, program: Program, args: RunArgs, sample: int, boost: float, report: RunReport
     ) -> None:
-        self.plan, self.args, self.sample, self.boost, self.report = (
-            plan,
-            args,
-            sample,
-            boost,
-            report,
-        )
-        self.learning = torch.tensor(args.learning, device=plan.device)
+        self.plan, self.wired = program.plan, program.wired
+        self.args, self.sample, self.boost, self.report = args, sample, boost, report
+        self.learning = torch.tensor(args.learning, device=self.plan.device)
 
     def go(self, check: Callable[[], None]) -> None:
         """Reset, run the steps, normalise; `check` may stop it between two steps."""
@@ -89,22 +86,25 @@ class _Run:
         if args.reset:
             for p in self.plan.populations:
                 _reset(p)
+            for c in self.plan.projections:
+                if c.rate is not None:
+                    c.rate.zero_()
         for t in range(args.n_steps):
             check()
             self._step(t)
             self.report.steps += 1
         if args.normalize:
-            for p in self.plan.projections:
-                if p.norm is not None:
-                    _normalize(p)
+            for wired in self.wired:
+                if wired.p.norm is not None:
+                    _normalize(wired)
 
     def _step(self, t: int) -> None:
         plan = self.plan
         currents = [self._current(p, t) for p in plan.populations]
         for p, current in zip(plan.populations, currents, strict=True):
             self._advance(p, current, t)
-        for p in plan.projections:
-            self._learn(p)
+        for wired in self.wired:
+            self._learn(wired)
         row = self.sample * self.args.n_steps + t
         for r in self.args.records:
             done = r.phase + row + 1
@@ -114,10 +114,11 @@ class _Run:
 
     def _current(self, p: PopulationPlan, t: int) -> Tensor:
         total = torch.zeros(p.spike.shape, device=p.spike.device)
-        for projection in self.plan.projections:
-            if projection.target == p.index:
-                source = self.plan.populations[projection.source].spike
-                total = total + deliver(projection, source.to(torch.float32))
+        for wired in self.wired:
+            if wired.p.target == p.index:
+                source = self.plan.populations[wired.p.source].spike
+                current = wired.deliver(source.to(torch.float32))
+                total = total + (current if wired.p.bias is None else current + wired.p.bias)
         given = self.args.inputs.get(p.index)
         if given is not None:
             total = total + self._given(p, given, t).to(torch.float32)
@@ -221,12 +222,14 @@ class _Run:
                 spike[b, winner] = True
         return spike
 
-    def _learn(self, p: ProjectionPlan) -> None:
+    def _learn(self, wired: Wired) -> None:
         """The rule, weight decay, bounds, mask."""
-        args, old = self.args, p.w.clone() if p.changed is not None else p.w
+        if not isinstance(wired, Grid):
+            return
+        p, args, old = wired.p, self.args, wired.p.w.clone()
         if args.learning:
             if p.rule is not None:
-                self._apply_rule(p)
+                self._apply_rule(wired)
             if p.weight_decay:
                 p.w.mul_(_float32(1.0 - p.weight_decay))
             if p.rule is not None and p.bounded:
@@ -238,10 +241,10 @@ class _Run:
         if p.index in args.masks:
             p.w.masked_fill_(args.masks[p.index], 0.0)
         if p.changed is not None:
-            p.changed.logical_or_((p.w != old).any(0))
+            p.changed.logical_or_(wired.changed(p.w != old))
 
-    def _apply_rule(self, p: ProjectionPlan) -> None:
-        rule = p.rule
+    def _apply_rule(self, wired: Grid) -> None:
+        p, rule = wired.p, wired.p.rule
         assert rule is not None
         source, target = (self.plan.populations[k] for k in (p.source, p.target))
         pre, post = (source.spike, target.spike) if not rule.lag else (p.last_pre, p.last_post)
@@ -252,21 +255,21 @@ class _Run:
         if reward is None:
             reward = torch.ones(self.plan.batch, device=self.plan.device)
         values = {
-            "w": p.w,
-            "pre": pre.to(torch.float32)[:, :, None],
-            "post": post.to(torch.float32)[:, None, :],
-            "reward": reward[0] if rule.one_reward else reward[:, None, None],
-            **dict(zip(rule.side("pre"), (x[:, :, None] for x in p.pre), strict=True)),
-            **dict(zip(rule.side("post"), (x[:, None, :] for x in p.post), strict=True)),
-            **dict(zip(rule.own("synapse"), p.synapse, strict=True)),
+            "w": wired.read(p.w),
+            "pre": wired.pre(pre.to(torch.float32)),
+            "post": wired.post(post.to(torch.float32)),
+            "reward": reward[0] if rule.one_reward else wired.each(reward),
+            **dict(zip(rule.side("pre"), map(wired.pre, p.pre), strict=True)),
+            **dict(zip(rule.side("post"), map(wired.post, p.post), strict=True)),
+            **dict(zip(rule.own("synapse"), map(wired.read, p.synapse), strict=True)),
             **numbers,
         }
-        with reducing(p.reduction):
+        with reducing(p.reduction, wired.share):
             learnt = rule.learn(**{k: values[k] for k in rule.functions["learn"].arguments})
         for tensor, new in zip(
             (p.w, *p.synapse), learnt if isinstance(learnt, tuple) else (learnt,), strict=True
         ):
-            tensor.copy_(new)
+            wired.write(tensor, new)
         for at, spike, tensors, last in (
             ("pre", source.spike, p.pre, p.last_pre),
             ("post", target.spike, p.post, p.last_post),
@@ -300,19 +303,6 @@ class _Draws:
         return uniform(self.run._words(self.p, Purpose.MODEL, self.run._clock)[lane])
 
 
-def deliver(p: ProjectionPlan, spike: Tensor) -> Tensor:
-    """Current that one projection delivers.  spike: float32 0/1 [B, n_pre] -> [B, n_post]."""
-    if p.kind == "one_to_one":
-        current = spike * p.w
-    elif p.kind == "all_but_one":
-        current = (spike.sum(1, keepdim=True) - spike) * p.w
-    else:
-        current = torch.zeros(len(spike), p.w.shape[1], device=p.w.device)
-        for i in spike.any(0).nonzero()[:, 0].tolist():
-            current = current + spike[:, i, None] * p.w[i]
-    return current if p.bias is None else current + p.bias
-
-
 def _reset(p: PopulationPlan) -> None:
     for tensor, init in zip(p.state, p.init, strict=True):
         tensor.copy_(init.expand_as(tensor))
@@ -324,16 +314,12 @@ def _reset(p: PopulationPlan) -> None:
         window.head.zero_()
 
 
-def _normalize(p: ProjectionPlan) -> None:
-    """Scale the columns that changed so that their absolute values sum to `norm`."""
+def _normalize(wired: Wired) -> None:
+    """Scale what changed so that the absolute values of each sum are `norm`."""
+    p = wired.p
+    assert isinstance(wired, Grid)
     assert p.changed is not None
-    columns = p.changed.nonzero()[:, 0]
-    w = p.w[:, columns]
-    total = torch.zeros(len(columns), device=p.w.device)
-    for row in w.abs():
-        total = total + row
-    factor = _float32(float(p.norm or 0.0)) / where(total == 0.0, 1.0, total)
-    p.w[:, columns] = w * factor
+    wired.normalize(p.changed.nonzero()[:, 0], _float32(float(p.norm or 0.0)))
     p.changed.zero_()
 
 
@@ -341,4 +327,4 @@ def _float32(x: float) -> Tensor:
     return torch.tensor(x, dtype=torch.float32)
 
 
-__all__ = ["NAME", "Program", "deliver", "supports", "usable"]
+__all__ = ["NAME", "Program", "supports", "usable"]

@@ -11,7 +11,7 @@ Called on tensors it *is* the reference; other backends print the same function
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -42,6 +42,7 @@ class Draws(Protocol):
 
 _draws: ContextVar[Draws | None] = ContextVar("draws", default=None)
 _reduction: ContextVar[str] = ContextVar("reduction", default="sum")
+_share: ContextVar[Callable[[Tensor], Tensor] | None] = ContextVar("share", default=None)
 
 
 @contextmanager
@@ -55,13 +56,17 @@ def drawing(draws: Draws) -> Iterator[None]:
 
 
 @contextmanager
-def reducing(reduction: str) -> Iterator[None]:
-    """Let `over_batch` reduce by "sum", "mean" or "max"."""
-    token = _reduction.set(reduction)
+def reducing(reduction: str, share: Callable[[Tensor], Tensor] | None = None) -> Iterator[None]:
+    """Let `over_batch` reduce by "sum", "mean" or "max".
+
+    share: sums the values of one batch element over the synapses that share a weight.
+    """
+    tokens = _reduction.set(reduction), _share.set(share)
     try:
         yield
     finally:
-        _reduction.reset(token)
+        _reduction.reset(tokens[0])
+        _share.reset(tokens[1])
 
 
 def where(condition: Tensor, a: Any, b: Any) -> Tensor:
@@ -126,10 +131,12 @@ def dot(kernel: Tensor, window: Tensor) -> Tensor:
 
 def over_batch(x: Tensor) -> Tensor:
     """Reduce over the batch, element by element in ascending order.  x: [B, ...] -> [...]."""
-    reduction = _reduction.get()
-    total = x[0].to(torch.float32)
-    for row in x[1:]:
-        row = row.to(torch.float32)
+    reduction, share = _reduction.get(), _share.get()
+    rows = (row.to(torch.float32) for row in x)
+    if share is not None:
+        rows = map(share, rows)
+    total = next(rows)
+    for row in rows:
         total = maximum(total, row) if reduction == "max" else total + row
     # a tensor: torch on a GPU multiplies by the reciprocal of a plain number
     return total / torch.full_like(total, len(x)) if reduction == "mean" else total
