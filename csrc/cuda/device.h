@@ -8,6 +8,7 @@
 //   ballot shuffle                       all lanes of the warp
 //   shared_memory                        of the block, 16-byte aligned
 //   load_fresh store_fresh               past the caches of one SM: what blocks tell each other
+//   load_pack store_pack                 neighbours in global memory, by one instruction
 //   atomic_add
 //   sync_grid(barrier, blocks)           all threads of so many blocks of a cooperative launch
 //   sync_cluster cluster_rank cluster_size of_peer
@@ -33,6 +34,11 @@ struct Shape {
   std::size_t shared = 0;
   bool cooperative = false;
   void *stream = nullptr;
+};
+
+// neighbours in memory; width * sizeof(T): 1, 4, 8 or 16
+template <class T, int width> struct alignas(sizeof(T) * width) Pack {
+  T at[width];
 };
 
 // in device memory, zero before its first use; reusable

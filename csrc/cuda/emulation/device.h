@@ -32,6 +32,17 @@ template <class T> T shuffle(T value, int from_lane) {
 inline unsigned char *shared_memory() { return emulation::here().block->shared_memory(); }
 template <class T> T load_fresh(const T *p) { return *p; }
 template <class T> void store_fresh(T *p, std::type_identity_t<T> value) { *p = value; }
+template <int width, class T> Pack<T, width> load_pack(const T *p) {
+  Pack<T, width> parts;
+  std::memcpy(&parts, p, sizeof parts);
+  return parts;
+}
+template <int width, class T> void store_pack(T *p, const Pack<T, width> &parts) {
+  if (reinterpret_cast<std::uintptr_t>(p) % sizeof parts != 0)
+    throw std::runtime_error(
+        "emulated kernel: a pack at an address that is no multiple of its size");
+  std::memcpy(p, &parts, sizeof parts);
+}
 inline int atomic_add(int *p, int value) {
   const int before = *p;
   *p += value;
