@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the C++ engine with CMake; where that cannot be, install as pure Python.
+"""Build the engines with CMake: C++, and CUDA where nvcc is found; else install as pure Python.
 
-The folder is the source list (see CMakeLists.txt). FASTSNN_NO_EXT=1 leaves the engine out.
+The folder is the source list (see CMakeLists.txt). FASTSNN_NO_EXT=1 leaves both engines out,
+FASTSNN_NO_CUDA=1 that of CUDA; FASTSNN_CUDA_ARCHS ("90", "80-real;90") says for which devices.
 """
 
 from __future__ import annotations
@@ -25,9 +26,30 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, chosen[:1] or ["c++", "g++", "clang++"])), None)
 
 
+def nvcc() -> str | None:
+    """Return the CUDA compiler: $CUDACXX, of $CUDA_HOME, $CUDA_PATH, the path, /usr/local/cuda."""
+    if os.environ.get("CUDACXX"):
+        return shutil.which(os.environ["CUDACXX"])
+    homes = filter(None, map(os.environ.get, ("CUDA_HOME", "CUDA_PATH")))
+    places = [*(str(Path(home, "bin")) for home in homes), None, "/usr/local/cuda/bin"]
+    return next(filter(None, (shutil.which("nvcc", path=p) for p in places)), None)
+
+
+def is_set(name: str) -> bool:
+    """Whether an environment variable says yes."""
+    return os.environ.get(name, "0") not in ("", "0")
+
+
+def why_no_cuda() -> str | None:
+    """Return the reason for which the CUDA engine cannot be built here, None when it can."""
+    if is_set("FASTSNN_NO_CUDA"):
+        return "FASTSNN_NO_CUDA is set"
+    return None if nvcc() else "no nvcc found (looked for $CUDACXX, $CUDA_HOME, on the path)"
+
+
 def why_no_engine() -> str | None:
     """Return the reason for which the engine cannot be built here, None when it can."""
-    if os.environ.get("FASTSNN_NO_EXT", "0") not in ("", "0"):
+    if is_set("FASTSNN_NO_EXT"):
         return "FASTSNN_NO_EXT is set"
     if not compiler():
         return "no C++ compiler found (looked for $CXX, c++, g++, clang++)"
@@ -48,28 +70,40 @@ class BuildEngine(build_ext):
     """Configure and build CMakeLists.txt into one folder per Python, kept between builds."""
 
     def build_extension(self, ext: Extension) -> None:
-        import pybind11
-
         build = ROOT / "build" / f"engine-{sys.implementation.cache_tag}"
-        target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        made = Path(self.get_ext_fullpath(ext.name)).resolve()
+        name = ext.name.rpartition(".")[2]
         cmake = tool("cmake", "CMAKE_BIN_DIR")
-        configure = [cmake, "-S", str(ROOT), "-B", str(build), "-G", "Ninja"]
-        configure += [
-            f"-DCMAKE_CXX_COMPILER={compiler()}",
-            f"-DCMAKE_MAKE_PROGRAM={tool('ninja', 'BIN_DIR')}",
-            f"-DPython_EXECUTABLE={sys.executable}",
-            f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
-        ]
         try:
-            subprocess.run(configure, check=True)
-            subprocess.run([cmake, "--build", str(build), "--target", "_native"], check=True)
+            subprocess.run([cmake, "-S", str(ROOT), "-B", str(build), *settings()], check=True)
+            subprocess.run([cmake, "--build", str(build), "--target", name], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise SystemExit(
-                f"fastsnn: building the C++ engine failed ({error}). It needs a C++20 compiler; "
-                "FASTSNN_NO_EXT=1 installs without the engine."
+                f"fastsnn: building {ext.name} failed ({error}). It needs a C++20 compiler, and "
+                "CUDA 12 or newer for the CUDA engine; FASTSNN_NO_CUDA=1 installs without that "
+                "one, FASTSNN_NO_EXT=1 without any."
             ) from error
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(build / target.name, target)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.unlink(missing_ok=True)  # not written over: a process may have it loaded
+        shutil.copy2(build / made.name, made)
+
+
+def settings() -> list[str]:
+    """Return what CMake is told."""
+    import pybind11
+
+    archs = os.environ.get("FASTSNN_CUDA_ARCHS")
+    return [
+        *("-G", "Ninja"),
+        f"-DCMAKE_CXX_COMPILER={compiler()}",
+        f"-DCMAKE_MAKE_PROGRAM={tool('ninja', 'BIN_DIR')}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+        f"-DFASTSNN_CUDA={'OFF' if why_no_cuda() else 'ON'}",
+        f"-DFASTSNN_NVCC={nvcc() or ''}",
+        # the folder of the build remembers: without a wish, that of an earlier build is forgotten
+        f"-DFASTSNN_CUDA_ARCHS={archs}" if archs else "-UFASTSNN_CUDA_ARCHS",
+    ]
 
 
 # a file that is gone from the checkout must not live on in the next wheel
@@ -77,8 +111,15 @@ for stale in ROOT.glob("build/lib*"):
     shutil.rmtree(stale)
 
 reason = why_no_engine()
+no_cuda = reason or why_no_cuda()
 if reason:
     print(f"fastsnn: no C++ engine, networks will run on torch: {reason}", file=sys.stderr)
+if no_cuda:
+    print(f"fastsnn: no CUDA engine: {no_cuda}", file=sys.stderr)
+engines = [
+    *([] if reason else [Extension("fastsnn._native", sources=[])]),
+    *([] if no_cuda else [Extension("fastsnn._cuda", sources=[])]),
+]
 
 setup(
     packages=[
@@ -96,9 +137,9 @@ setup(
     package_data={
         "fastsnn": ["py.typed", "datasets/data/**"],
         "fastsnn.bench": ["*.cpp"],
-        "fastsnn.csrc": ["*.h", "*.cpp", "*.txt", "cpu/*.h", "cpu/*.cpp"],
+        "fastsnn.csrc": ["*.h", "*.cpp", "*.txt", "cpu/*.h", "cpu/*.cpp", "cuda/**"],
     },
     include_package_data=False,
-    ext_modules=[] if reason else [Extension("fastsnn._native", sources=[])],
+    ext_modules=engines,
     cmdclass={"build_ext": BuildEngine},
 )
