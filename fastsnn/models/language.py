@@ -131,6 +131,9 @@ def dot(kernel: Tensor, window: Tensor) -> Tensor:
 
 def over_batch(x: Tensor) -> Tensor:
     """Reduce over the batch, element by element in ascending order.  x: [B, ...] -> [...]."""
+    if not isinstance(x, Tensor):
+        # a product of both sides that knows a faster way than being made, element by element
+        return x.over_batch()
     reduction, share = _reduction.get(), _share.get()
     rows = (row.to(torch.float32) for row in x)
     if share is not None:

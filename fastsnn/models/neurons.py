@@ -282,7 +282,8 @@ class SRM0(Neuron):
         return v, refrac, s_prob, spike
 
 
-def _response(name: str, tau: float, t: torch.Tensor) -> torch.Tensor:
+def response(name: str, tau: float, t: torch.Tensor) -> torch.Tensor:
+    """A response kernel of CSRM by its name, at the ages t, ms."""
     return {
         "alpha": lambda: t / tau**2 * torch.exp(-t / tau),
         "alpha_slayer": lambda: t / tau * torch.exp(1 - t / tau),
@@ -324,7 +325,7 @@ class CSRM(Neuron):
             "decay_theta": exp(-dt / p.tau_theta),
             "n_res": n_res,
             "n_ref": n_ref,
-            "res_kernel": _response(p.response_kernel, p.tau, age[:n_res]).flip(0),
+            "res_kernel": response(p.response_kernel, p.tau, age[:n_res]).flip(0),
             "ref_kernel": -p.reset_const * torch.exp(-age[:n_ref] / p.tau).flip(0),
         }
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rule of `fastsnn.models.rules` at work on a connection: its own traces, and one step."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn.bindsnet.learning._pairs import Reducer, Side
+from fastsnn.models.declare import Rule
+
+_OF_SOURCE = {"x_pre": "x", "s_prob_pre": "s_prob"}
+_OF_TARGET = {"x_post": "x", "s_prob_post": "s_prob"}
+
+
+class Traces:
+    """A rule's own variables, and what it saw a step ago; made for the batch at hand."""
+
+    def __init__(self, rule: type[Rule]) -> None:
+        self.rule = rule
+        self.own: dict[str, Tensor] = {}
+        self.last: dict[str, Tensor] = {}
+
+    def prepare(self, source: Any, target: Any, w: Tensor) -> None:
+        """Start at zero where the batch or the device is another one than before."""
+        for at, layer in (("pre", source), ("post", target)):
+            for name in self.rule.own(at):
+                self._fit(self.own, name, layer.s.shape, w)
+            if self.rule.lag:
+                self._fit(self.last, at, layer.s.shape, w)
+        for name in self.rule.own("synapse"):
+            self._fit(self.own, name, w.shape, w)
+
+    def _fit(self, group: dict[str, Tensor], name: str, shape: torch.Size, w: Tensor) -> None:
+        have = group.get(name)
+        if have is None or have.shape != shape:
+            group[name] = torch.zeros(shape, dtype=torch.float32, device=w.device)
+        elif have.device != w.device:
+            group[name] = have.to(w.device)
+
+
+def constants(rule: type[Rule], numbers: dict[str, Any], dt: float) -> dict[str, Any]:
+    """The rule's constants for its parameters and time step."""
+    if not rule.constant_names:
+        return {}
+    return rule.constants(SimpleNamespace(**numbers), dt)
+
+
+def learn(
+    traces: Traces,
+    reducer: Reducer,
+    w: Tensor,
+    numbers: dict[str, Any],
+    *,
+    source: Any,
+    target: Any,
+    dt: float,
+    reward: Any = None,
+) -> Tensor:
+    """One step of a rule; returns the new weight and advances the rule's traces.
+
+    numbers: the rule's parameters (and w_min, w_max where it reads them).
+    """
+    rule = traces.rule
+    traces.prepare(source, target, w)
+    pre, post = (layer.s.to(torch.float32) for layer in (source, target))
+    known = {**numbers, **constants(rule, numbers, dt), "dt": dt, "reward": reward, "w": w}
+    known |= {name: traces.own[name] for name in rule.own("synapse")}
+    seen = traces.last if rule.lag else {"pre": pre, "post": post}
+    for at, layer, names in (("pre", source, _OF_SOURCE), ("post", target, _OF_TARGET)):
+        known[at] = Side(reducer, at, seen[at])
+        for name in rule.own(at):
+            known[name] = Side(reducer, at, traces.own[name])
+        for name in set(rule.side(at)) - set(rule.own(at)):
+            known[name] = Side(reducer, at, getattr(layer, names[name]))
+    learnt = rule.learn(**{k: known[k] for k in rule.functions["learn"].arguments})
+    new, *synaptic = learnt if isinstance(learnt, tuple) else (learnt,)
+    for name, value in zip(rule.own("synapse"), synaptic, strict=True):
+        traces.own[name] = value
+    _advance(traces, known, {"pre": pre, "post": post})
+    return new
+
+
+def _advance(traces: Traces, known: dict[str, Any], spikes: dict[str, Tensor]) -> None:
+    rule = traces.rule
+    for at, spike in spikes.items():
+        own = rule.own(at)
+        if own:
+            arguments = rule.functions[f"advance_{at}"].arguments
+            here = {**known, **{k: traces.own[k] for k in own}, at: spike}
+            moved = getattr(rule, f"advance_{at}")(**{k: here[k] for k in arguments})
+            for name, value in zip(
+                own, moved if isinstance(moved, tuple) else (moved,), strict=True
+            ):
+                traces.own[name] = value
+        if rule.lag:
+            traces.last[at] = spike

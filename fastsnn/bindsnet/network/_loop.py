@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run on torch, step by step: the path that every network can take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
+
+if TYPE_CHECKING:
+    from fastsnn.bindsnet.network._request import Request
+    from fastsnn.bindsnet.network.network import Network
+
+
+def run_steps(net: Network, request: Request) -> None:
+    """All steps of a run, then normalisation."""
+    for t in range(request.steps):
+        currents = {} if request.one_step else _currents(net)
+        for name, layer in net.layers.items():
+            _advance(net, request, name, layer, currents, t)
+        for pair, connection in net.connections.items():
+            connection.update(
+                mask=request.masks.get(pair),
+                learning=net.learning,
+                **request.kwargs,
+                **request.amplitudes(pair),
+            )
+        for monitor in net.monitors.values():
+            monitor.record()
+    for connection in net.connections.values():
+        connection.normalize()
+
+
+def _currents(net: Network, only: str | None = None) -> dict[str, Tensor]:
+    """What all connections deliver, of the spikes that their sources show now."""
+    currents: dict[str, Tensor] = {}
+    for pair, connection in net.connections.items():
+        name = pair[1]
+        if only not in (None, name):
+            continue
+        source, target = connection.source, connection.target
+        if isinstance(target, CSRMNodes):
+            delivered = connection.compute_window(source.s)
+        else:
+            delivered = connection.compute(source.s)
+        have = currents.get(name)
+        if have is None:
+            have = torch.zeros(target.s.shape, device=target.s.device)
+            have = have[:, None] if isinstance(target, CSRMNodes) else have
+        currents[name] = have + delivered
+    return currents
+
+
+def _advance(
+    net: Network, request: Request, name: str, layer: Nodes, currents: dict[str, Tensor], t: int
+) -> None:
+    given = request.inputs.get(name)
+    current = currents.get(name)
+    if given is not None:
+        row = given[t]
+        current = row if current is None else current + row
+    if request.one_step:
+        # as there: what connections deliver replaces what comes from outside
+        current = _currents(net, only=name).get(name, current)
+    injected = request.row("injects_v", name, t)
+    if injected is not None:
+        layer.v = layer.v + injected.to(layer.v.dtype)
+    if current is None:
+        current = torch.zeros(layer.s.shape, device=layer.s.device)
+    layer.forward(x=current)
+    for forced, value in (("clamp", 1), ("unclamp", 0)):
+        mask = request.row(forced, name, t)
+        if mask is not None:
+            layer.s[:, mask] = value

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network, under BindsNET's names: layers, connections, monitors, and `run`."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from fastsnn.bindsnet.learning.reward import AbstractReward
+from fastsnn.bindsnet.network._loop import run_steps
+from fastsnn.bindsnet.network._request import Request
+from fastsnn.bindsnet.network.monitors import AbstractMonitor
+from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
+from fastsnn.bindsnet.network.topology import AbstractConnection
+from fastsnn.errors import FastsnnError
+
+
+class Network(Module):
+    """Layers of neurons and the connections between them.
+
+    dt: time step, ms.  batch_size: independent copies of the state; a run adapts it to its input.
+    learning: whether connections learn.  reward_fn: class of a reward predictor.
+
+    layers: by name; connections: by (source, target); monitors: by name.  The order in which they
+    are added is the order in which they act.
+    """
+
+    def __init__(
+        self,
+        dt: float = 1.0,
+        batch_size: int = 1,
+        learning: bool = True,
+        reward_fn: type[AbstractReward] | None = None,
+    ) -> None:
+        super().__init__()
+        if not dt > 0:
+            raise FastsnnError(f"Network(dt={dt!r}): expected a positive time step in ms.")
+        self.dt, self.batch_size = dt, batch_size
+        self.layers: dict[str, Nodes] = {}
+        self.connections: dict[tuple[str, str], AbstractConnection] = {}
+        self.monitors: dict[str, AbstractMonitor] = {}
+        self.train(learning)
+        self.reward_fn = None if reward_fn is None else reward_fn()
+
+    def add_layer(self, layer: Nodes, name: str) -> None:
+        """Add a layer; it gets the network's time step and batch size."""
+        self.layers[name] = layer
+        self.add_module(name, layer)
+        layer.train(self.learning)
+        layer.compute_decays(self.dt)
+        layer.set_batch_size(self.batch_size)
+
+    def add_connection(self, connection: AbstractConnection, source: str, target: str) -> None:
+        """Add the connection from layer `source` to layer `target`; one per pair."""
+        self.connections[source, target] = connection
+        self.add_module(f"{source}_to_{target}", connection)
+        connection.dt = self.dt
+        connection.train(self.learning)
+
+    def add_monitor(self, monitor: AbstractMonitor, name: str) -> None:
+        """Let a monitor record from now on."""
+        self.monitors[name] = monitor
+        monitor.network, monitor.dt = self, self.dt
+
+    def run(
+        self, inputs: dict[str, Tensor], time: float, one_step: bool = False, **kwargs: Any
+    ) -> None:
+        """Simulate `time` ms from the present state; then normalise the weights.
+
+        inputs: layer -> [steps, batch, *shape] (or [steps, n], or [n]): spikes for Input layers,
+        current for others.  one_step: spikes reach later layers within the step.
+
+        Keywords: clamp, unclamp (layer -> bool [n] or [steps, n]), injects_v (layer -> mV),
+        masks ((source, target) -> bool: weights held at zero), reward, a_plus, a_minus.
+        """
+        if self.reward_fn is not None:
+            kwargs["reward"] = self.reward_fn.compute(**kwargs)
+        request = Request(self, inputs, time, one_step, dict(kwargs))
+        if request.batch_size not in (None, self.batch_size):
+            self._set_batch_size(request.batch_size)
+        run_steps(self, request)
+
+    def _set_batch_size(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        for layer in self.layers.values():
+            layer.set_batch_size(batch_size)
+        for monitor in self.monitors.values():
+            monitor.reset_state_variables()
+
+    def reset_state_variables(self) -> None:
+        """Put layers at their initial values and empty the monitors.
+
+        Weights, adaptive thresholds and the learning rules' own traces are kept.
+        """
+        for part in (*self.layers.values(), *self.connections.values(), *self.monitors.values()):
+            part.reset_state_variables()
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch learning on or off, of weights and adaptive thresholds."""
+        self.learning = mode
+        return super().train(mode)
+
+    def clone(self) -> Network:
+        """A copy that shares nothing."""
+        return copy.deepcopy(self)
+
+    def save(self, file_name: str | Path) -> None:
+        """Write the network to a file, see `load`."""
+        from fastsnn.bindsnet.network._storage import save
+
+        save(self, file_name)
+
+
+def load(
+    file_name: str | Path, map_location: str | torch.device = "cpu", learning: bool | None = None
+) -> Network:
+    """Read a file of `Network.save`.  learning: switch learning on or off."""
+    from fastsnn.bindsnet.network._storage import load as read
+
+    net = read(file_name, map_location)
+    if learning is not None:
+        net.train(learning)
+    return net
+
+
+__all__ = [
+    "AbstractConnection",
+    "AbstractMonitor",
+    "AbstractReward",
+    "CSRMNodes",
+    "Network",
+    "Nodes",
+    "load",
+]
