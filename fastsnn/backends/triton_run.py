@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run plans of one shape with Triton's kernels: samples, blocks of steps, graphs of blocks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from fastsnn.backends.interrupt import held_back
+from fastsnn.backends.triton_plan import Around, Launches, Layout, Mode
+from fastsnn.backends.triton_stage import Stage, mode_of, seeds
+from fastsnn.kernels import parts
+from fastsnn.kernels.tiling import GPU, INTERPRETER
+from fastsnn.plan import Plan, RunArgs, RunReport
+
+_ACTIVE = int(parts.ACTIVE.value)
+
+
+class Engine:
+    """Plans of one shape, lowered together."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.plans = plans
+        self.on_gpu = plans[0].device.type == "cuda"
+        self.layout = Layout(plans, GPU if self.on_gpu else INTERPRETER)
+        self.around = Around(self.layout)
+        self.launches: dict[Mode, Launches] = {}
+        self.graphs: dict[tuple[Mode, int], Any] = {}
+
+    def run(self, args: Sequence[RunArgs], reports: Sequence[RunReport]) -> None:
+        """Run all samples; the state of the plans is changed in place."""
+        with torch.cuda.device(self.plans[0].device) if self.on_gpu else contextlib.nullcontext():
+            run = _Run(self, args, reports)
+            try:
+                with held_back() as check:
+                    run.go(check)
+            except KeyboardInterrupt:
+                for report in reports:
+                    report.interrupted = True
+            finally:
+                run.end()
+
+    def launches_of(self, mode: Mode) -> Launches:
+        """The kernels of a mode."""
+        if mode not in self.launches:
+            self.launches[mode] = Launches(self.layout, mode)
+        return self.launches[mode]
+
+    def block(self, mode: Mode, steps: int) -> None:
+        """Run a block of steps: kernel by kernel the first time, then as one graph."""
+        key, launches = (mode, steps), self.launches_of(mode)
+        if not self.on_gpu or key not in self.graphs:
+            # on a GPU this compiles and loads the kernels, which a capture must not
+            launches.block(steps)
+            self.graphs[key] = None
+            return
+        if self.graphs[key] is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                launches.block(steps)
+            self.graphs[key] = graph
+        self.graphs[key].replay()
+
+
+class _Run:
+    """One call of a program."""
+
+    def __init__(
+        self, engine: Engine, args: Sequence[RunArgs], reports: Sequence[RunReport]
+    ) -> None:
+        self.engine, self.args, self.reports = engine, args, reports
+        self.layout = engine.layout
+        self.mode = mode_of(args[0], self.layout.tiling.steps)
+        self.stage = Stage(self.layout, self.mode, args)
+        self.heads = self._heads_of_plans()
+        self.active = [True] * len(args)
+        self.counted_to = 0
+
+    def go(self, check: Callable[[], None]) -> None:
+        """Show every sample."""
+        self._set_control()
+        self.stage.begin_run()
+        for launch in self.engine.around.lists:
+            launch()
+        for sample in range(self.args[0].n_samples):
+            tries = self._present(sample, check)
+            for r, report in enumerate(self.reports):
+                report.tries.append(tries[r])
+                report.samples += 1
+                if self.args[r].progress:
+                    self.args[r].progress(report.samples)
+
+    def end(self) -> None:
+        """Hand the heads of the windows back."""
+        for r, plan in enumerate(self.engine.plans):
+            windows = [w for p in plan.populations for w in p.windows]
+            for window, head in zip(windows, self.heads[r], strict=True):
+                window.head.fill_(head)
+
+    def _present(self, sample: int, check: Callable[[], None]) -> list[int]:
+        """Show a sample until it brings enough spikes; returns how often, per replica."""
+        retry, n = self.args[0].retry, len(self.args)
+        tries = [0] * n
+        self._activate([True] * n)
+        while any(self.active):
+            boosts = [1.0 + retry[1].boost * k if retry else 1.0 for k in tries]
+            tries = [k + on for k, on in zip(tries, self.active, strict=True)]
+            try:
+                self._show(sample, _added(boosts, tries, retry), check)
+            finally:
+                self._hand_counts_over(sample)
+            if retry is None:
+                break
+            self._activate([on and self._lacks(r, sample, tries[r]) for r, on in enumerate(self.active)])
+        return tries
+
+    def _lacks(self, r: int, sample: int, tries: int) -> bool:
+        """Whether a replica is shown the sample again.  The only place where the host waits."""
+        assert self.args[r].retry is not None
+        index, retry = self.args[r].retry
+        return (
+            tries < retry.max_tries
+            and int(self.args[r].counts[index][sample].sum()) < retry.min_spikes
+        )
+
+    def _show(self, sample: int, boosts: Sequence[float], check: Callable[[], None]) -> None:
+        args = self.args[0]
+        for p in self.mode.counts:
+            population = self.layout.plan.populations[p]
+            self.layout.own("counts", population, self.layout.batch, dtype=torch.int32).zero_()
+        self.stage.begin_sample(sample, boosts)
+        if args.reset:
+            for launch in self.engine.around.reset:
+                launch()
+            self._note_heads(lambda head, length: 0)
+        first = 0
+        while first < args.n_steps:
+            check()
+            steps = self._steps_until_record(sample, first)
+            self.stage.begin_block(sample, first, steps)
+            self.engine.block(self.mode, steps)
+            self._note_heads(lambda head, length, steps=steps: (head + steps) % length)
+            first += steps
+            for r, report in enumerate(self.reports):
+                report.steps += steps * self.active[r]
+            self._record(sample * args.n_steps + first)
+        if args.normalize:
+            for launch in self.engine.around.normalise:
+                launch()
+
+    def _steps_until_record(self, sample: int, first: int) -> int:
+        """Length of the block that begins at a step: it ends where something is recorded."""
+        done = sample * self.args[0].n_steps + first
+        steps = min(self.layout.tiling.steps, self.args[0].n_steps - first)
+        for args in self.args:
+            for record in args.records:
+                steps = min(steps, record.every - (record.phase + done) % record.every)
+        return steps
+
+    def _record(self, done: int) -> None:
+        """Copy what is due after `done` steps."""
+        for args in self.args:
+            for r in args.records:
+                if (r.phase + done) % r.every == 0:
+                    source = r.source if r.index is None else r.source[..., r.index]
+                    r.dest[(r.phase + done) // r.every - 1].copy_(source)
+
+    def _hand_counts_over(self, sample: int) -> None:
+        for k in self.mode.counts:
+            population = self.layout.plan.populations[k]
+            counts = self.layout.own("counts", population, self.layout.batch, dtype=torch.int32)
+            for r, args in enumerate(self.args):
+                if self.active[r]:
+                    args.counts[k][sample].copy_(counts[r])
+
+    def _set_control(self) -> None:
+        rows = [
+            [*seed, args.step, 1, 1]
+            for seed, args in zip(seeds(self.engine.plans), self.args, strict=True)
+        ]
+        self.layout.control.copy_(torch.tensor(rows, dtype=torch.int64))
+        heads = [[*row, *[0] * (self.layout.n_heads - len(row))] for row in self.heads]
+        self.layout.heads.copy_(torch.tensor(heads, dtype=torch.int64))
+
+    def _activate(self, active: list[bool]) -> None:
+        """Let some replicas rest; nothing is written where nothing changes."""
+        if active != self.active:
+            self.active = active
+            self.layout.control[:, _ACTIVE].copy_(torch.tensor(active, dtype=torch.int64))
+
+    def _heads_of_plans(self) -> list[list[int]]:
+        return [
+            [int(w.head) for p in plan.populations for w in p.windows]
+            for plan in self.engine.plans
+        ]
+
+    def _note_heads(self, moved: Callable[[int, int], int]) -> None:
+        """Follow on the host what `tick` and `reset` do to the heads."""
+        lengths = [len(w.data) for p in self.layout.plan.populations for w in p.windows]
+        for r, row in enumerate(self.heads):
+            if self.active[r]:
+                self.heads[r] = [moved(h, length) for h, length in zip(row, lengths, strict=True)]
+
+
+def _added(boosts: list[float], tries: list[int], retry: Any) -> list[float]:
+    """Factors of the rates: 1, then `boost` more with every try, added one after another."""
+    if retry is None:
+        return boosts
+    factors = []
+    for k in tries:
+        factor = 1.0
+        for _ in range(max(0, k - 1)):
+            factor += retry[1].boost
+        factors.append(factor)
+    return factors
+
+
+__all__ = ["Engine"]

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Around the steps: random and listed input, the clock, reset, normalisation."""
+
+import triton
+import triton.language as tl
+
+from .language import divide
+from .parts import ACTIVE, CLOCK, CONTROL, FRESH, SEED_HIGH, SEED_LOW, spread
+from .philox import words
+
+
+@triton.jit(do_not_specialize=["rows"])
+def encode(
+    control, threshold, out, n, rows, STREAM: tl.constexpr, ROWS: tl.constexpr,
+    BATCH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Random spikes of `rows` steps ahead.  Grid: tiles, batch * rows, replicas.
+
+    threshold: int64 [R, B, n].   out: uint8 [R, ROWS, B, n].
+    """
+    r = tl.program_id(2).to(tl.int64)
+    facts = control + r * CONTROL
+    if tl.load(facts + ACTIVE) == 0:
+        return
+    b = tl.program_id(1) % BATCH
+    k = tl.program_id(1) // BATCH
+    j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
+    inside = (j < n) & spread(k < rows, j)
+    step = tl.load(facts + CLOCK) + k
+    w0, w1, w2, w3 = words(
+        tl.load(facts + SEED_LOW), tl.load(facts + SEED_HIGH), STREAM, step >> 2, b * n + j
+    )
+    lane = step & 3
+    word = tl.where(lane < 2, tl.where(lane == 0, w0, w1), tl.where(lane == 2, w2, w3))
+    bound = tl.load(threshold + (r * BATCH + b) * n + j, mask=inside, other=0)
+    at = ((r * ROWS + k) * BATCH + b) * n + j
+    tl.store(out + at, (word.to(tl.int64) < bound).to(tl.uint8), mask=inside)
+
+
+@triton.jit(do_not_specialize=["first"])
+def scatter(
+    ids, offsets, out, n, first, BATCH: tl.constexpr, BLOCK: tl.constexpr
+):
+    """Listed spikes as flags.  Grid: steps * batch.  out: uint8 [steps, B, n]; offsets: int64."""
+    row = tl.program_id(0).to(tl.int64)
+    for start in range(0, n, BLOCK):
+        j = start + tl.arange(0, BLOCK)
+        tl.store(out + row * n + j, tl.zeros_like(j).to(tl.uint8), mask=j < n)
+    # other threads of this program wrote the zeros
+    tl.debug_barrier()
+    begin = tl.load(offsets + first * BATCH + row)
+    end = tl.load(offsets + first * BATCH + row + 1)
+    for start in range(begin, end, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        j = tl.load(ids + at, mask=at < end, other=0)
+        tl.store(out + row * n + j, tl.full((BLOCK,), 1, tl.uint8), mask=at < end)
+
+
+@triton.jit(do_not_specialize=["steps"])
+def tick(control, heads, lengths, n_heads, steps, BLOCK: tl.constexpr):
+    """Move the clock and the heads of the windows on.  Grid: replicas."""
+    r = tl.program_id(0).to(tl.int64)
+    facts = control + r * CONTROL
+    if tl.load(facts + ACTIVE) == 0:
+        return
+    tl.store(facts + CLOCK, tl.load(facts + CLOCK) + steps)
+    tl.store(facts + FRESH, tl.full((), 0, tl.int64))
+    q = tl.arange(0, BLOCK)
+    some = q < n_heads
+    head = tl.load(heads + r * n_heads + q, mask=some, other=0) + steps
+    length = tl.load(lengths + q, mask=some, other=1)
+    tl.store(heads + r * n_heads + q, head % length, mask=some)
+
+
+@triton.jit
+def reset(
+    control, states, inits, zeros, spike, n_ids, heads, n, RESET: tl.constexpr,
+    BATCH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Put a tile of neurons at its initial values.  Grid: tiles, batch, replicas."""
+    r = tl.program_id(2).to(tl.int64)
+    if tl.load(control + r * CONTROL + ACTIVE) == 0:
+        return
+    b = tl.program_id(1)
+    j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
+    inside = j < n
+    at = (r * BATCH + b) * n + j
+    for q in tl.static_range(len(states)):
+        if RESET[0].each[q]:
+            value = tl.load(inits[q] + r * n + j, mask=inside, other=0.0)
+        else:
+            value = tl.load(inits[q] + r) + tl.zeros_like(j).to(tl.float32)
+        tl.store(states[q] + at, value, mask=inside)
+    nothing = tl.zeros_like(j).to(tl.float32)
+    for q in tl.static_range(len(zeros)):
+        for slot in range(RESET[0].slots[q]):
+            row = r * RESET[0].slots[q] + slot
+            tl.store(zeros[q] + (row * BATCH + b) * n + j, nothing, mask=inside)
+    tl.store(spike + at, nothing.to(tl.uint8), mask=inside)
+    if tl.program_id(0) == 0:
+        tl.store(n_ids + r * BATCH + b, tl.full((), 0, tl.int32))
+        if b == 0:
+            for q in range(RESET[0].n_heads):
+                tl.store(heads + r * RESET[0].stride + q, tl.full((), 0, tl.int64))
+
+
+@triton.jit
+def normalise(
+    control, w, changed, n_pre, n, norm, BLOCK: tl.constexpr, UNROLL: tl.constexpr
+):
+    """Scale the columns that changed so that their absolute values sum to `norm`.
+
+    Grid: tiles of columns, 1, replicas.  w: float32 [R, n_pre, n].  changed: uint8 [R, n].
+    """
+    r = tl.program_id(2).to(tl.int64)
+    facts = control + r * CONTROL
+    if tl.load(facts + ACTIVE) == 0:
+        return
+    j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
+    moved = tl.load(changed + r * n + j, mask=j < n, other=0) != 0
+    if tl.max(moved.to(tl.int32), 0) > 0:
+        column = w + r * n_pre * n + j
+        total = tl.zeros_like(j).to(tl.float32)
+        for first in range(0, n_pre, UNROLL):
+            values = ()
+            for u in tl.static_range(UNROLL):
+                some = moved & spread(first + u < n_pre, j)
+                at = (first + u) * (tl.zeros_like(j) + n)
+                values = values + (tl.load(column + at, mask=some, other=0.0),)
+            for u in tl.static_range(UNROLL):
+                total = total + tl.abs(values[u])
+        factor = divide(norm, tl.where(total == 0.0, 1.0, total))
+        for first in range(0, n_pre, UNROLL):
+            for u in tl.static_range(UNROLL):
+                some = moved & spread(first + u < n_pre, j)
+                at = (first + u) * (tl.zeros_like(j) + n)
+                value = tl.load(column + at, mask=some, other=0.0)
+                tl.store(column + at, value * factor, mask=some)
+    tl.store(changed + r * n + j, tl.zeros_like(j).to(tl.uint8), mask=moved)
+    tl.store(facts + FRESH, tl.full((), 1, tl.int64))

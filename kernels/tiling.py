@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Block sizes: the only place with numbers that depend on the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the work of a network is cut.
+
+    neurons:  neurons of a program that advances or learns; a power of two.
+    rows:     weight rows that a program learns at once.
+    unroll:   weight rows whose loads are in flight together.
+    listed:   neurons that a program lists at once.
+    steps:    steps in one graph.
+    warps:    warps of a program.
+    """
+
+    neurons: int = 64
+    rows: int = 16
+    unroll: int = 8
+    listed: int = 1024
+    steps: int = 32
+    warps: int = 2
+    list_warps: int = 8
+
+    def list_block(self, n: int) -> int:
+        """Neurons that a program lists at once in a population of n."""
+        return min(self.listed, max(32, 1 << (n - 1).bit_length()))
+
+
+GPU = Tiling()
+# the interpreter pays for operations, not for the width of what they work on
+INTERPRETER = Tiling(neurons=128, rows=256, unroll=1, listed=1024, steps=32)
