@@ -143,10 +143,10 @@ private:
     out.decay = p.decay;
     out.norm = p.norm.value_or(0.0f);
     out.bounded = p.has_rule && p.bounded;
-    out.w_min = p.w_min.ptr;
-    out.w_max = p.w_max.ptr;
-    out.w_min_each = p.w_min.len > 1;
-    out.w_max_each = p.w_max.len > 1;
+    out.low = p.w_min.len == 1 ? column(p.w_min, none) : none;
+    out.high = p.w_max.len == 1 ? column(p.w_max, none) : none;
+    out.low_each = p.w_min.ptr;
+    out.high_each = p.w_max.ptr;
     out.mean = p.reduction == 1;
     out.max = p.reduction == 2;
     out.rule = p.has_rule ? rule_index(p.rule_name.c_str()) : none;
@@ -165,7 +165,7 @@ private:
     limit(p.post, limit_side, p.name);
     limit(p.synapse, limit_synapse, p.name);
     out.lag = facts.lag > 0;
-    out.per_event = facts.events && p.decay == 1.0f && !out.w_min_each && !out.w_max_each;
+    out.per_event = facts.events && p.decay == 1.0f && out.low != none && out.high != none;
     out.param = static_cast<int>(to_.fields.size());
     for (std::int64_t k = 0; k < p.param.len; ++k)
       field(p.param.ptr + k, 1, 4, none, true);

@@ -18,6 +18,7 @@ struct Spread {
   Policy policy = Policy::grid;
   int team = 1;              // blocks of a network
   bool whole_inputs = false; // every block has all of the inputs
+  int threads = 256;         // of a block
 };
 
 // zeroed memory of the device that lives as long as what was built

@@ -7,7 +7,8 @@
 
 namespace fastsnn::cuda {
 
-inline constexpr int rows_in_flight = 8;
+// loads that are under way at a time: the spikes of a step, mostly, in one latency
+inline constexpr int rows_in_flight = 16;
 
 // sum of one column over the listed rows
 FASTSNN_DEVICE float sum_rows(const float *w, std::int64_t stride, const std::int32_t *ids, int n) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "isolated.h"
 #include "spread.h"
 
 namespace fastsnn::cuda {
@@ -31,10 +32,9 @@ Engine::Lowered Engine::lower(const Spread &spread) {
   for (const NetworkPlan &plan : plans_)
     out.networks.push_back(build(plan, spread, static_cast<std::int64_t>(most_shared()), reserve_));
   const Built &first = out.networks.front();
-  const int threads = threads_of(plan(), options_.threads);
   int teams = networks;
   if (spread.policy == Policy::grid) {
-    const int resident = resident_blocks(threads, static_cast<std::size_t>(first.layout.bytes));
+    const int resident = resident_blocks(spread.threads, static_cast<std::size_t>(first.layout.bytes));
     teams = std::clamp(resident / spread.team, 1, networks);
   }
   out.blocks = teams * spread.team;
@@ -57,7 +57,7 @@ Engine::Lowered Engine::lower(const Spread &spread) {
 
 std::string Engine::explain() const {
   return std::string(name_of(usual_.spread.policy)) + ": " + std::to_string(usual_.spread.team) +
-         " blocks of " + std::to_string(threads_of(plan(), options_.threads)) + " threads, " +
+         " blocks of " + std::to_string(usual_.spread.threads) + " threads, " +
          std::to_string(usual_.call.layout.bytes) + " bytes of shared memory";
 }
 
@@ -75,6 +75,15 @@ Engine::Lowered &Engine::lowered(bool retries) {
 
 void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, std::int64_t *report,
                    void *stream) {
+  isolated_.clear();
+  if (may_isolate(args)) {
+    isolated_ = args;
+    done_ = 0;
+    report_ = report;
+    const std::vector<std::int32_t> once(args.size() * args.front().n_samples, 1);
+    copy_to_device(tries, once.data(), once.size() * sizeof(std::int32_t), stream);
+    return;
+  }
   running_ = &lowered(args.front().retry.has_value());
   std::vector<Record> records;
   for (std::size_t r = 0; r < args.size(); ++r)
@@ -107,14 +116,34 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
   running_->call.report = report;
 }
 
+bool Engine::may_isolate(const std::vector<NetworkArgs> &args) const {
+  bool may = options_.policy == "auto";
+  for (std::size_t r = 0; r < args.size() && may; ++r)
+    may = why_not_isolated(plans_[r], args[r]).empty();
+  return may;
+}
+
+void Engine::launch_isolated_ones(std::int64_t steps, void *stream) {
+  const NetworkArgs &first = isolated_.front();
+  steps = std::min(steps, first.n_steps * first.n_samples - done_);
+  for (std::size_t r = 0; r < isolated_.size() && steps > 0; ++r)
+    launch_isolated(plans_[r], isolated_[r], done_, steps, stream);
+  done_ += steps;
+  const std::int64_t position[] = {done_ / first.n_steps, done_, done_, 0};
+  for (std::size_t r = 0; r < isolated_.size(); ++r)
+    copy_to_device(report_ + 4 * r, position, sizeof position, stream);
+  marks_[n_launches_++ % 2].place(stream);
+}
+
 void Engine::launch(std::int64_t steps, void *stream) {
+  if (!isolated_.empty())
+    return launch_isolated_ones(steps, stream);
   Call &call = running_->call;
   call.from = positions_ + turn_ * plans_.size();
   turn_ = 1 - turn_;
   call.to = positions_ + turn_ * plans_.size();
   call.steps = steps;
-  launch_network(running_->spread.policy, call, running_->blocks,
-                 threads_of(plan(), options_.threads), stream);
+  launch_network(running_->spread.policy, call, running_->blocks, running_->spread.threads, stream);
   if (running_->networks.front().has_exits)
     launch_exit(call, stream);
   marks_[n_launches_++ % 2].place(stream);

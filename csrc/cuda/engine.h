@@ -39,6 +39,9 @@ private:
     int blocks = 0;
     std::int64_t plan_bytes = 0;
   };
+  // populations that nothing connects need no network of blocks
+  bool may_isolate(const std::vector<NetworkArgs> &) const;
+  void launch_isolated_ones(std::int64_t steps, void *stream);
   Lowered lower(const Spread &);
   Lowered &lowered(bool retries);
 
@@ -53,6 +56,9 @@ private:
   Lowered *running_ = nullptr;
   Record *records_ = nullptr;
   std::size_t most_records_ = 0;
+  std::vector<NetworkArgs> isolated_; // of a run without a network of blocks, else none
+  std::int64_t done_ = 0;             // its steps
+  std::int64_t *report_ = nullptr;
   Mark marks_[2];
   std::int64_t n_launches_ = 0;
 };

@@ -83,17 +83,47 @@ FASTSNN_DEVICE int scan(int value, int &total) {
   return sum - value;
 }
 
+// the words of a row that a lane takes: neighbours, in parts that are read in one latency
+struct LaneWords {
+  static constexpr int at_once = 8;
+  int begin, end;
+  FASTSNN_DEVICE explicit LaneWords(int n_words) {
+    const int share = (n_words + 31) / 32;
+    begin = least(lane_index() * share, n_words);
+    end = least(begin + share, n_words);
+  }
+  // f(number of the word, word)
+  template <class Exchange, class F>
+  FASTSNN_DEVICE void each(const Block &k, const Now &now, std::int64_t row, F f) const {
+    for (int first = begin; first < end; first += at_once) {
+      std::uint32_t words[at_once];
+#pragma unroll
+      for (int u = 0; u < at_once; ++u)
+        words[u] = first + u < end ? Exchange::read(k, now.turn, row + first + u) : 0u;
+#pragma unroll
+      for (int u = 0; u < at_once; ++u)
+        if (first + u < end)
+          f(first + u, words[u]);
+    }
+  }
+};
+
+// the bit of rank `rank` among those that are set
+FASTSNN_DEVICE int bit_of_rank(std::uint32_t word, int rank) {
+  for (; rank > 0; --rank)
+    word &= word - 1;
+  return lowest_bit(word);
+}
+
 // which of the candidates of batch element b keeps its spike; none: nobody.  All lanes of a warp.
 template <class Exchange> FASTSNN_DEVICE int select(const Block &k, const Now &now, int p, int b) {
   const Population &cells = k.populations[p];
   if (cells.winners)
     return cells.winners[now.row * k.plan->batch + b];
   const std::int64_t row = cells.mask_words + std::int64_t(b) * cells.n_words;
-  const int share = (cells.n_words + 31) / 32, lane = lane_index();
-  const int begin = least(lane * share, cells.n_words), end = least(begin + share, cells.n_words);
+  const LaneWords own(cells.n_words);
   int count = 0, total;
-  for (int word = begin; word < end; ++word)
-    count += count_bits(Exchange::read(k, now.turn, row + word));
+  own.each<Exchange>(k, now, row, [&](int, std::uint32_t word) { count += count_bits(word); });
   const int before = scan(count, total);
   if (total == 0)
     return none;
@@ -101,16 +131,13 @@ template <class Exchange> FASTSNN_DEVICE int select(const Block &k, const Now &n
   int rank = static_cast<int>(std::uint64_t(words.w[0]) * total >> 32) - before;
   const bool here = rank >= 0 && rank < count;
   int winner = none;
-  for (int word = begin; here && word < end; ++word) {
-    std::uint32_t spikes = Exchange::read(k, now.turn, row + word);
-    const int n = count_bits(spikes);
-    if (rank >= 0 && rank < n) {
-      for (; rank > 0; --rank)
-        spikes &= spikes - 1;
-      winner = word * 32 + lowest_bit(spikes);
-    }
-    rank -= n;
-  }
+  if (here)
+    own.each<Exchange>(k, now, row, [&](int at, std::uint32_t word) {
+      const int n = count_bits(word);
+      if (rank >= 0 && rank < n)
+        winner = at * 32 + bit_of_rank(word, rank);
+      rank -= n;
+    });
   return shuffle(winner, lowest_bit(ballot(here)));
 }
 
@@ -119,28 +146,30 @@ template <class Exchange>
 FASTSNN_DEVICE void collect(const Block &k, const Now &now, int p, int b) {
   const Population &cells = k.populations[p];
   const int at = p * k.plan->batch + b;
-  if (cells.one_spike && now.selects()) {
-    const int winner = select<Exchange>(k, now, p, b);
-    if (lane_index() == 0)
-      k.winners[at] = winner;
-    sync_warp();
-  }
+  const bool selects = cells.one_spike && now.selects();
+  const int winner = selects ? select<Exchange>(k, now, p, b) : none;
   std::uint32_t *sent = k.in<std::uint32_t>(cells.sent) + std::int64_t(b) * cells.n_words;
-  const int share = (cells.n_words + 31) / 32;
-  const int begin = least(lane_index() * share, cells.n_words);
-  const int end = least(begin + share, cells.n_words);
+  const LaneWords own(cells.n_words);
   int count = 0, total;
-  for (int word = begin; word < end; ++word) {
-    sent[word] = clamped(cells, now, word, fired<Exchange>(k, now, p, b, word));
-    count += count_bits(sent[word]);
-  }
+  const auto take = [&](int word, std::uint32_t spikes) {
+    spikes = clamped(cells, now, word, spikes);
+    sent[word] = spikes;
+    count += count_bits(spikes);
+  };
+  if (selects)
+    for (int word = own.begin; word < own.end; ++word)
+      take(word, winner >= 0 && winner / 32 == word ? 1u << winner % 32 : 0u);
+  else
+    own.each<Exchange>(k, now, cells.mask_words + std::int64_t(b) * cells.n_words, take);
   const int before = scan(count, total);
-  if (lane_index() == 0)
+  if (lane_index() == 0) {
+    k.winners[at] = winner;
     k.n_sent[at] = total;
+  }
   if (!cells.has_list)
     return;
   std::int32_t *ids = k.in<std::int32_t>(cells.list) + std::int64_t(b) * cells.n + before;
-  for (int word = begin; word < end; ++word)
+  for (int word = own.begin; word < own.end; ++word)
     for (std::uint32_t spikes = sent[word]; spikes; spikes &= spikes - 1)
       *ids++ = word * 32 + lowest_bit(spikes);
 }

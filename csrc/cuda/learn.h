@@ -9,6 +9,9 @@
 
 namespace fastsnn::cuda {
 
+// rows whose loads are under way at a time; more would not fit into registers
+inline constexpr int learnt_in_flight = 8;
+
 // weight decay or a mask, without a rule
 struct NoRule {
   static constexpr int n_term = 0, n_synapse = 1, n_pre = 1, n_post = 1, n_pre_state = 0,
@@ -35,6 +38,7 @@ template <class Rule, class Exchange> class Learner {
   const std::uint32_t *rows;  // [n_pre, batch words], or null: one batch element, Population::sent
   const std::uint32_t *posts; // own words
   float param[at_least_one(Rule::n_param)];
+  float low, high; // bounds for all synapses
 
   FASTSNN_DEVICE bool pre_spike(int b, std::int64_t i) const {
     if (rows)
@@ -44,24 +48,31 @@ template <class Rule, class Exchange> class Learner {
   FASTSNN_DEVICE bool post_spike(int b, int j) const {
     return bit(posts[b * target.most_words + j / 32], j % 32);
   }
-  // whether neuron j spiked in any batch element
-  FASTSNN_DEVICE bool spiked(int j) const {
+  // neurons of an own word that spiked in any batch element
+  FASTSNN_DEVICE std::uint32_t any_post(int word) const {
     std::uint32_t any = 0;
     for (int b = 0; b < batch; ++b)
-      any |= posts[b * target.most_words + j / 32];
-    return bit(any, j % 32);
+      any |= posts[b * target.most_words + word];
+    return any;
   }
   FASTSNN_DEVICE float reward(int b) const { return k.plan->reward ? k.plan->reward[b] : 1.0f; }
 
-  // a variable of neuron i of the source, which may live in another block
+  // whether neuron i of the source crossed its threshold and was selected in this step
+  FASTSNN_DEVICE bool pre_fired(int b, std::int64_t i) const {
+    const int word = static_cast<int>(i / 32);
+    if (source.clamp.data || source.unclamp.data)
+      return bit(fired<Exchange>(k, now, wires.source, b, word), i % 32);
+    return bit(k.in<std::uint32_t>(source.sent)[std::int64_t(b) * source.n_words + word], i % 32);
+  }
+
+  // a variable of neuron i of the source, which may live in another block.  An ordinary load: what
+  // comes before a barrier is seen behind it, and where no term needs it there is none.
   FASTSNN_DEVICE float pre_variable(int e, int b, std::int64_t i) const {
     const PreVariable &v = wires.pre[e];
-    if (own_pre.n == source.n)
+    if (!v.published)
       return k.values<float>(v.field)(b, static_cast<std::int32_t>(i));
-    const float x =
-        load_fresh(v.published + (std::int64_t(now.turn & 1) * batch + b) * source.n + i);
-    if (!v.is_trace ||
-        !bit(fired<Exchange>(k, now, wires.source, b, static_cast<int>(i / 32)), i % 32))
+    const float x = v.published[(std::int64_t(now.turn & 1) * batch + b) * source.n + i];
+    if (!v.is_trace || !pre_fired(b, i))
       return x;
     const Field &scale = k.fields[source.trace_scale];
     const float jump =
@@ -113,15 +124,34 @@ template <class Rule, class Exchange> class Learner {
     });
   }
 
-  FASTSNN_DEVICE float clip(float x, std::int64_t at) const {
-    x = maximum(x, wires.w_min[wires.w_min_each ? at : 0]);
-    return minimum(x, wires.w_max[wires.w_max_each ? at : 0]);
+  FASTSNN_DEVICE float clip(float x) const {
+    return wires.bounded ? minimum(maximum(x, low), high) : x;
+  }
+  // bounds for all, or one per synapse
+  FASTSNN_DEVICE float clip_at(float x, std::int64_t at) const {
+    if (!wires.bounded)
+      return x;
+    x = maximum(x, wires.low == none ? wires.low_each[at] : low);
+    return minimum(x, wires.high == none ? wires.high_each[at] : high);
   }
 
-  // the new weight, stored
-  FASTSNN_DEVICE float update(const float *term, std::int64_t i, int j, float old) const {
+  FASTSNN_DEVICE void note_change(int j, bool changed) const {
+    if (changed && wires.changed != none)
+      k.values<std::uint8_t>(wires.changed)(0, j) = 1;
+  }
+
+  // a weight of a rule that may visit only what spiked: it has nothing but the weight
+  FASTSNN_DEVICE float learnt(const float *term, float old) const {
+    float synapse[Rule::n_synapse] = {old};
+    Rule::learn(synapse, term, param);
+    return clip(synapse[0]);
+  }
+
+  // a weight with all that there may be: synaptic variables, decay, bounds, a mask
+  FASTSNN_DEVICE void update(const float *term, std::int64_t i, int j) const {
     float synapse[Rule::n_synapse];
     const std::int64_t at = i * target.n + own.first + j;
+    const float old = w(i, j);
     synapse[0] = old;
     if (k.plan->learning) {
       for (int e = 1; e < Rule::n_synapse; ++e)
@@ -131,15 +161,12 @@ template <class Rule, class Exchange> class Learner {
         k.values<float>(wires.synapse[e - 1])(i, j) = synapse[e];
       if (wires.decay != 1.0f)
         synapse[0] *= wires.decay;
-      if (wires.bounded)
-        synapse[0] = clip(synapse[0], at);
+      synapse[0] = clip_at(synapse[0], at);
     }
     if (wires.mask && wires.mask[at])
       synapse[0] = 0.0f;
     w(i, j) = synapse[0];
-    if (wires.changed != none && synapse[0] != old)
-      k.values<std::uint8_t>(wires.changed)(0, j) = 1;
-    return synapse[0];
+    note_change(j, synapse[0] != old);
   }
 
 public:
@@ -150,7 +177,9 @@ public:
         rows(wires.lag         ? k.in<std::uint32_t>(wires.last_rows)
              : source.has_rows ? k.in<std::uint32_t>(source.rows)
                                : nullptr),
-        posts(k.in<std::uint32_t>(wires.lag ? wires.last_own : target.sent_own)) {
+        posts(k.in<std::uint32_t>(wires.lag ? wires.last_own : target.sent_own)),
+        low(wires.low == none ? 0.0f : k.number(wires.low, 0)),
+        high(wires.high == none ? 0.0f : k.number(wires.high, 0)) {
     for (int e = 0; e < Rule::n_param; ++e)
       param[e] = e == Rule::reward ? reward(0) : k.number(wires.param + e, 0);
   }
@@ -165,54 +194,67 @@ public:
         return;
       if (k.plan->learning)
         all_terms(term, i, j);
-      update(term, i, j, w(i, j));
+      update(term, i, j);
     });
   }
 
-  // all rows of the columns whose neuron spiked
-  FASTSNN_DEVICE void columns() const {
-    for (int word = 0; word < own.n_words; ++word) {
-      std::uint32_t any = 0;
-      for (int b = 0; b < batch; ++b)
-        any |= posts[b * target.most_words + word];
-      for (; any; any &= any - 1) {
-        const int j = word * 32 + lowest_bit(any);
+  // all rows of the columns whose neuron spiked; returns whether there are any
+  FASTSNN_DEVICE bool columns() const {
+    bool any = false;
+    for (int word = 0; word < own.n_words; ++word)
+      for (std::uint32_t spikes = any_post(word); spikes; spikes &= spikes - 1) {
+        const int j = word * 32 + lowest_bit(spikes);
+        any = true;
         each_thread(source.n, [&](std::int64_t i) {
           float term[n_terms];
           all_terms(term, i, j);
-          update(term, i, j, w(i, j));
+          const float old = w(i, j), x = learnt(term, old);
+          w(i, j) = x;
+          note_change(j, x != old);
         });
       }
-    }
+    return any;
   }
 
   // the other columns of the rows whose neuron spiked
   FASTSNN_DEVICE void spiking_rows() const {
-    const int batch_words = k.plan->batch_words;
-    each_warp(source.n, [&](std::int64_t i) {
-      std::uint32_t any = 0;
-      for (int group = 0; group < batch_words; ++group)
-        any |= rows[i * batch_words + group];
-      for (int word = 0; any && word < own.n_words; ++word) {
-        const int j = word * 32 + lane_index();
-        if (j >= own.n || spiked(j))
-          continue;
-        float term[n_terms] = {};
-        if (wires.max) {
-          all_terms(term, i, j);
-        } else {
-          for (int group = 0; group < batch_words; ++group)
-            for (std::uint32_t left = rows[i * batch_words + group]; left; left &= left - 1)
-              add_pre_terms(term, i, j, group * 32 + lowest_bit(left));
-          finish_terms(term);
-        }
-        update(term, i, j, w(i, j));
-      }
-    });
+    for (int word = 0; word < own.n_words; ++word) {
+      const int j = word * 32 + lane_index();
+      const bool elsewhere = j >= own.n || bit(any_post(word), lane_index());
+      bool changed = false;
+      each_warp(source.n, [&](std::int64_t i) {
+        if (!elsewhere)
+          changed = spiking_row(i, j) || changed;
+      });
+      note_change(j, changed);
+    }
   }
 
-  // one batch element: learn the other columns of a spike's row and add it to the current of the
-  // next step, while it is in a register
+private:
+  FASTSNN_DEVICE bool spiking_row(std::int64_t i, int j) const {
+    const int batch_words = k.plan->batch_words;
+    std::uint32_t any = 0;
+    for (int group = 0; group < batch_words; ++group)
+      any |= rows[i * batch_words + group];
+    if (!any)
+      return false;
+    float term[n_terms] = {};
+    if (wires.max) {
+      all_terms(term, i, j);
+    } else {
+      for (int group = 0; group < batch_words; ++group)
+        for (std::uint32_t left = rows[i * batch_words + group]; left; left &= left - 1)
+          add_pre_terms(term, i, j, group * 32 + lowest_bit(left));
+      finish_terms(term);
+    }
+    const float old = w(i, j), x = learnt(term, old);
+    w(i, j) = x;
+    return x != old;
+  }
+
+public:
+  // One batch element: learn the other columns of a spike's row, and add it to the current of the
+  // next step while it is in a register.
   FASTSNN_DEVICE void rows_and_deliver(bool delivers) const {
     const std::int32_t *ids = k.in<std::int32_t>(source.list);
     const int n = k.n_sent[wires.source];
@@ -220,34 +262,61 @@ public:
       const int j = static_cast<int>(word) * 32 + lane_index();
       if (j >= own.n)
         return;
-      const bool learnt = post_spike(0, j);
+      const bool elsewhere = post_spike(0, j);
+      bool changed = false;
       float sum = 0.0f, post[Rule::n_post];
       load_post(post, 0, j);
-      for (int first = 0; first < n; first += rows_in_flight) {
-        float row[rows_in_flight];
+      for (int first = 0; first < n; first += learnt_in_flight) {
+        float old[learnt_in_flight];
 #pragma unroll
-        for (int u = 0; u < rows_in_flight; ++u)
-          row[u] = first + u < n ? w(ids[first + u], j) : 0.0f;
+        for (int u = 0; u < learnt_in_flight; ++u)
+          old[u] = first + u < n ? w(ids[first + u], j) : 0.0f;
 #pragma unroll
-        for (int u = 0; u < rows_in_flight; ++u) {
-          if (first + u >= n)
-            break;
-          if (!learnt) {
-            float term[n_terms] = {}, pre[Rule::n_pre];
-            load_pre(pre, 0, ids[first + u]);
-            for_terms<Rule>([&](auto index) {
-              constexpr int e = decltype(index)::value;
-              if constexpr (Rule::pre_driven[e])
-                term[e] = Rule::template term<e>(pre, post, reward(0), param);
-            });
-            row[u] = update(term, ids[first + u], j, row[u]);
+        for (int u = 0; u < learnt_in_flight; ++u)
+          if (first + u < n) {
+            const std::int32_t i = ids[first + u];
+            const float x = elsewhere ? old[u] : row_learnt(i, post, old[u]);
+            if (!elsewhere)
+              w(i, j) = x;
+            changed = changed || x != old[u];
+            sum += x;
           }
-          sum += row[u];
-        }
       }
+      note_change(j, changed);
       if (delivers)
         k.in<float>(wires.current)[j] = sum;
     });
+  }
+
+private:
+  FASTSNN_DEVICE float row_learnt(std::int64_t i, const float *post, float old) const {
+    float term[n_terms] = {}, pre[Rule::n_pre];
+    load_pre(pre, 0, i);
+    for_terms<Rule>([&](auto index) {
+      constexpr int e = decltype(index)::value;
+      if constexpr (Rule::pre_driven[e])
+        term[e] = Rule::template term<e>(pre, post, reward(0), param);
+    });
+    return learnt(term, old);
+  }
+
+public:
+  // weights that nobody visits and that lie outside of their bounds
+  FASTSNN_DEVICE void clip_all() const {
+    for (int word = 0; word < own.n_words; ++word) {
+      const int j = word * 32 + lane_index();
+      bool changed = false;
+      each_warp(source.n, [&](std::int64_t i) {
+        if (j >= own.n)
+          return;
+        const float old = w(i, j), x = clip(old);
+        if (x != old)
+          w(i, j) = x;
+        changed = changed || x != old;
+      });
+      if (j < own.n)
+        note_change(j, changed);
+    }
   }
 
   // variables of the rule's own, and what a rule with lag sees in the next step

@@ -183,41 +183,43 @@ FASTSNN_DEVICE void begin_presentation(const Block &k, Position &at) {
   sync_block();
 }
 
-// learning of one step; returns whether the currents of the next step are there, as far as
-// projections say that they are fused
-template <class Exchange>
-FASTSNN_DEVICE bool learn(const Block &k, const Now &now, bool visit_all, bool ahead) {
+// Learning of one step.  delivers: and the currents of the next one, of projections that are fused.
+template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &now, bool delivers) {
   bool any_columns = false;
   for (int q = 0; q < k.plan->n_projections; ++q) {
     const Projection &wires = k.projections[q];
-    if (!wires.learns)
-      continue;
-    const bool all = !wires.events || (visit_all && wires.bounded);
-    ahead = ahead && !(all && wires.events);
-    any_columns = true;
-    of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
-      if (all)
-        learner.everything();
-      else
-        learner.columns();
-    });
+    if (wires.learns)
+      of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
+        if (wires.events)
+          any_columns = learner.columns() || any_columns;
+        else
+          learner.everything();
+      });
   }
+  // rows that are delivered hold columns that other threads learnt
   if (any_columns)
     sync_block();
   for (int q = 0; q < k.plan->n_projections; ++q) {
     const Projection &wires = k.projections[q];
-    if (!wires.learns || !wires.events || (visit_all && wires.bounded))
-      continue;
-    of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
-      if (wires.fused)
-        learner.rows_and_deliver(ahead);
-      else
-        learner.spiking_rows();
-    });
+    if (wires.events)
+      of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
+        if (wires.fused)
+          learner.rows_and_deliver(delivers);
+        else
+          learner.spiking_rows();
+      });
   }
-  if (ahead)
+  if (delivers)
     deliver(k, [](const Projection &wires) { return wires.fused && !wires.learns; });
-  return ahead;
+}
+
+// What normalising, or the user, left outside of the bounds of a weight that no spike touches is
+// clipped by the next step that learns.
+template <class Exchange> FASTSNN_DEVICE void clip(const Block &k, const Now &now) {
+  sync_block();
+  for (int q = 0; q < k.plan->n_projections; ++q)
+    if (k.projections[q].events && k.projections[q].bounded)
+      of_rule<Exchange>(k, k.projections[q], now, [](const auto &learner) { learner.clip_all(); });
 }
 
 template <class Exchange> FASTSNN_DEVICE void advance_own(const Block &k, const Now &now) {
@@ -275,10 +277,10 @@ template <class Exchange> FASTSNN_DEVICE void begin_launch(const Block &k, const
   sync_block();
 }
 
-// one step; delivered: whether its currents of fused projections are there
+// One step.  delivered: its currents of fused projections are there; delivers: those of the next
+// one shall be.
 template <class Exchange>
-FASTSNN_DEVICE bool step(Block &k, const Now &now, Position &at, bool delivered, bool ahead,
-                         bool &visit_all) {
+FASTSNN_DEVICE void step(Block &k, const Now &now, Position &at, bool delivered, bool delivers) {
   // what is delivered here was learnt by other threads
   if (!(delivered && k.plan->all_fused))
     sync_block();
@@ -295,13 +297,7 @@ FASTSNN_DEVICE bool step(Block &k, const Now &now, Position &at, bool delivered,
   if (k.plan->retry.population != none)
     at.spikes += k.n_sent[k.plan->retry.population];
   sync_block();
-  delivered = learn<Exchange>(k, now, visit_all, ahead);
-  if (k.plan->learning) {
-    visit_all = false;
-    advance_own<Exchange>(k, now);
-  }
-  record(k, now);
-  return delivered;
+  learn<Exchange>(k, now, delivers);
 }
 
 template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &call, int network) {
@@ -309,8 +305,7 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
   const Plan &plan = *k.plan;
   Now now{at.sample, at.t, 0, plan.step + static_cast<std::uint64_t>(at.steps), 0};
   begin_launch<Exchange>(k, now);
-  // what lies outside of the bounds of a weight nobody touches is clipped by the first step
-  bool delivered = false, visit_all = at.t == 0;
+  bool delivered = false, clips = at.t == 0;
   for (std::int64_t left = call.steps; left > 0 && at.sample < plan.n_samples; --left) {
     if (at.t == 0)
       begin_presentation(k, at);
@@ -318,15 +313,23 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
     now.t = at.t;
     now.row = at.sample * plan.n_steps + at.t;
     ++now.turn;
-    delivered =
-        step<Exchange>(k, now, at, delivered, left > 1 && at.t + 1 < plan.n_steps, visit_all);
+    const bool delivers = left > 1 && at.t + 1 < plan.n_steps;
+    step<Exchange>(k, now, at, delivered, delivers);
+    delivered = delivers;
+    if (plan.learning) {
+      if (clips)
+        clip<Exchange>(k, now);
+      clips = false;
+      advance_own<Exchange>(k, now);
+    }
+    record(k, now);
     ++now.step;
     ++at.steps;
     ++at.since;
     if (++at.t == plan.n_steps) {
       end_presentation(k, at);
       sync_block();
-      visit_all = visit_all || k.outside;
+      clips = clips || k.outside;
       sync_block();
       if (thread_index() == 0)
         k.outside = 0;

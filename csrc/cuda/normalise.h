@@ -36,9 +36,9 @@ FASTSNN_DEVICE void normalise(Block &k, const Projection &wires) {
       return;
     const float x = w(i, j) * factor[j];
     w(i, j) = x;
-    const std::int64_t at = i * k.populations[wires.target].n + own.first + j;
-    if (wires.bounded &&
-        (x < wires.w_min[wires.w_min_each ? at : 0] || x > wires.w_max[wires.w_max_each ? at : 0]))
+    // bounds per synapse are seen to where every synapse is learnt
+    if (wires.bounded && wires.events &&
+        (x < k.number(wires.low, 0) || x > k.number(wires.high, 0)))
       k.outside = 1;
   });
   sync_block();

@@ -110,8 +110,8 @@ struct Projection {
   bool lag, mean, max, bounded, per_event; // per_event: the rule may visit only what spiked
   // of a run
   bool learns, events, fused, has_own;
-  const float *w_min, *w_max;
-  bool w_min_each, w_max_each;
+  std::int32_t low, high;            // fields: bounds for all synapses, or none
+  const float *low_each, *high_each; // [n_pre, n_post], where low or high is none
   float decay;
   float norm; // 0: none
   const std::uint8_t *mask;

@@ -10,8 +10,8 @@ namespace {
 
 // neurons of all inputs that a block draws by itself without being slower than a barrier
 constexpr std::int64_t most_drawn = 4096;
-// from so many batch elements on a block has work for all its threads
-constexpr int large_batch = 8;
+// words of neurons, over the batch, that keep more threads busy
+constexpr std::int64_t many_words = 16;
 
 std::int64_t most_words(const NetworkPlan &plan) {
   std::int64_t most = 1;
@@ -44,60 +44,96 @@ bool fits(const NetworkPlan &plan, const Spread &spread) {
       .all_in_shared;
 }
 
-Spread one_block() { return {Policy::alone, 1, false}; }
-
-Spread tiles(const NetworkPlan &plan, int blocks) {
-  return {Policy::alone, blocks > 0 ? blocks : static_cast<int>(most_words(plan)), true};
+int threads_for(const NetworkPlan &plan, int team, int wished) {
+  const std::int64_t words = (most_words(plan) + team - 1) / team * plan.batch;
+  return wished > 0 ? wished : words >= many_words ? most_threads : most_threads / 2;
 }
 
-Spread cluster(const NetworkPlan &plan, int blocks) {
-  const auto most = static_cast<int>(std::min<std::int64_t>(most_cluster, most_words(plan)));
-  return {Policy::cluster, blocks > 0 ? blocks : most, false};
-}
+class Chooser {
+public:
+  Chooser(const NetworkPlan &plan, int n_networks, const Wish &wish)
+      : plan_(plan), n_networks_(n_networks), wish_(wish), words_(most_words(plan)) {}
 
-Spread grid(const NetworkPlan &plan, int blocks, int threads) {
-  const int resident = std::max(1, resident_blocks(threads, most_shared()));
-  const auto most = static_cast<int>(std::min<std::int64_t>(resident, most_words(plan)));
-  return {Policy::grid, blocks > 0 ? blocks : most, false};
+  Spread choose() const {
+    const std::string &policy = wish_.policy;
+    if (policy == "grid")
+      return grid(wish_.blocks);
+    if (policy == "cluster")
+      return cluster(wish_.blocks);
+    if (policy == "alone")
+      return wish_.blocks == 1 || !may_tile() ? one_block() : tiles(wish_.blocks);
+    return n_networks_ == 1 ? for_one() : for_many();
+  }
+
+private:
+  Spread spread(Policy policy, int team, bool whole_inputs) const {
+    return {policy, team, whole_inputs, threads_for(plan_, team, wish_.threads)};
+  }
+  bool may_tile() const { return fed_by_inputs_only(plan_) && !wish_.retries; }
+  Spread one_block() const { return spread(Policy::alone, 1, false); }
+  Spread tiles(int blocks) const {
+    return spread(Policy::alone, blocks > 0 ? blocks : static_cast<int>(words_), true);
+  }
+  // a power of two of blocks, none without a word
+  Spread cluster(int blocks) const {
+    int team = blocks > 0 ? blocks : most_cluster;
+    while (blocks == 0 && team > words_)
+      team /= 2;
+    return spread(Policy::cluster, team, false);
+  }
+  Spread grid(int blocks) const {
+    const int threads = wish_.threads > 0 ? wish_.threads : most_threads;
+    const int resident = std::max(1, resident_blocks(threads, most_shared()));
+    const auto most = static_cast<int>(std::min<std::int64_t>(resident, words_));
+    return spread(Policy::grid, blocks > 0 ? blocks : most, false);
+  }
+  bool has_clusters(const Spread &s) const { return resident_clusters(s.team, s.threads, 0) > 0; }
+
+  Spread for_one() const {
+    if (words_ <= 2 && fits(plan_, one_block()))
+      return one_block();
+    if (may_tile() && drawn(plan_) <= most_drawn)
+      return tiles(0);
+    const Spread together = cluster(0);
+    if (has_clusters(together) && fits(plan_, together))
+      return together;
+    return grid(0);
+  }
+
+  // all of them at once, each on as many multiprocessors as there are for it
+  Spread for_many() const {
+    const int resident = std::max(1, resident_blocks(most_threads, most_shared()));
+    int team = most_cluster;
+    while (team > 1 && (team * n_networks_ > resident || team > words_))
+      team /= 2;
+    const Spread together = cluster(team);
+    return team == 1 || !has_clusters(together) ? one_block() : together;
+  }
+
+  const NetworkPlan &plan_;
+  const int n_networks_;
+  const Wish &wish_;
+  const std::int64_t words_;
+};
+
+void check(const Wish &wish) {
+  if (wish.policy != "auto" && wish.policy != "alone" && wish.policy != "cluster" &&
+      wish.policy != "grid")
+    throw std::invalid_argument("unknown policy '" + wish.policy +
+                                "', expected auto, alone, cluster or grid");
+  if (wish.threads % 32 != 0 || wish.threads < 0 || wish.threads > most_threads)
+    throw std::invalid_argument("threads of a block: expected a multiple of 32 up to " +
+                                std::to_string(most_threads));
+  if (wish.policy == "cluster" && wish.blocks > most_cluster)
+    throw std::invalid_argument("a cluster has at most " + std::to_string(most_cluster) +
+                                " blocks");
 }
 
 } // namespace
 
-int threads_of(const NetworkPlan &plan, int wished) {
-  if (wished % 32 != 0 || wished < 0 || wished > most_threads)
-    throw std::invalid_argument("threads of a block: expected a multiple of 32 up to " +
-                                std::to_string(most_threads));
-  return wished > 0 ? wished : plan.batch >= large_batch ? most_threads : most_threads / 2;
-}
-
 Spread choose_spread(const NetworkPlan &plan, std::size_t n_networks, const Wish &wish) {
-  const int threads = threads_of(plan, wish.threads);
-  const bool may_tile = fed_by_inputs_only(plan) && !wish.retries;
-  if (wish.policy == "grid")
-    return grid(plan, wish.blocks, threads);
-  if (wish.policy == "cluster") {
-    if (wish.blocks > most_cluster)
-      throw std::invalid_argument("a cluster has at most " + std::to_string(most_cluster) +
-                                  " blocks");
-    return cluster(plan, wish.blocks);
-  }
-  if (wish.policy == "alone") {
-    if (wish.blocks == 1 || !may_tile)
-      return one_block();
-    return tiles(plan, wish.blocks);
-  }
-  if (wish.policy != "auto")
-    throw std::invalid_argument("unknown policy '" + wish.policy +
-                                "', expected auto, alone, cluster or grid");
-  if (most_words(plan) <= 2 && fits(plan, one_block()))
-    return one_block();
-  if (may_tile && drawn(plan) <= most_drawn)
-    return tiles(plan, 0);
-  const Spread small = cluster(plan, 0);
-  const bool clusters = resident_clusters(small.team, threads, 0) > 0;
-  if (clusters && (fits(plan, small) || n_networks >= 4))
-    return small;
-  return grid(plan, 0, threads);
+  check(wish);
+  return Chooser(plan, static_cast<int>(n_networks), wish).choose();
 }
 
 } // namespace fastsnn::cuda

@@ -12,8 +12,6 @@ struct Wish {
   bool retries;        // blocks must know each other's spikes
 };
 
-int threads_of(const NetworkPlan &, int wished);
-
 // Raises std::invalid_argument when what is wished cannot be.
 Spread choose_spread(const NetworkPlan &, std::size_t n_networks, const Wish &);
 
