@@ -173,6 +173,8 @@ std::string why_not_isolated(const fastsnn::Plan &plan, const fastsnn::RunArgs &
     return "it has projections";
   if (args.retry)
     return "presentations are repeated";
+  if (args.n_steps < 1)
+    return "there is nothing to do";
   if (args.n_steps > std::numeric_limits<std::int32_t>::max() / 2)
     return "a presentation has too many steps";
   std::size_t known = 0;
