@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -36,6 +37,32 @@ def bench(arguments: tuple[str, ...]) -> int:
     from fastsnn.bench.cli import main as bench_main
 
     return bench_main(list(arguments)) or 0
+
+
+@cli.command(
+    "run",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option(
+    "--as",
+    "name",
+    type=click.Choice(["bindsnet"]),
+    required=True,
+    help="The package whose imports fastsnn answers.",
+)
+@click.argument("script", type=click.Path(exists=True, dir_okay=False))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_script(name: str, script: str, arguments: tuple[str, ...]) -> int:
+    """Run a Python SCRIPT of another package, unchanged, on fastsnn."""
+    from fastsnn.bindsnet import alias
+
+    try:
+        alias.run_script(script, arguments, name)
+    except Exception:
+        # an error of the script: where it happened matters more than our short form of it
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 @cli.command()

@@ -131,7 +131,7 @@ class AbstractFeature(ABC):
     def compute(self, conn_spikes: Tensor) -> Tensor:
         """Signals [batch, n_pre, n_post] behind the feature."""
 
-    def reset_state_variables(self) -> None:
+    def reset_state_variables(self) -> None:  # noqa: B027 - most have none
         """Put the feature's own state at its initial values."""
 
     def update(self, **kwargs: Any) -> None:

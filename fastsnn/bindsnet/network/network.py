@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +111,30 @@ class Network(Module):
         return copy.deepcopy(self)
 
     def save(self, file_name: str | Path) -> None:
-        """Write the network to a file, see `load`."""
+        """Write the network to a file, which `load` reads: safetensors and JSON, no code.
+
+        Raises FastsnnError where the network holds functions of yours, e.g. as a reduction.
+        """
         from fastsnn.bindsnet.network._storage import save
 
         save(self, file_name)
 
 
 def load(
-    file_name: str | Path, map_location: str | torch.device = "cpu", learning: bool | None = None
+    file_name: str | Path,
+    map_location: str | torch.device = "cpu",
+    learning: bool | None = None,
+    classes: Sequence[type] = (),
 ) -> Network:
-    """Read a file of `Network.save`.  learning: switch learning on or off."""
+    """Read a file of `Network.save`.
+
+    learning: switch learning on or off.  classes: your own classes that the file may hold.
+
+    Raises FileNotFoundError; FastsnnError for other files, and for classes that are not given.
+    """
     from fastsnn.bindsnet.network._storage import load as read
 
-    net = read(file_name, map_location)
+    net = read(file_name, map_location, classes)
     if learning is not None:
         net.train(learning)
     return net
