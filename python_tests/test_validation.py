@@ -36,7 +36,7 @@ from fastsnn.backends import native
         ({"seed": 2**64}, FastsnnError, r"Network\(seed=18446744073709551616\)"),
         ({"seed": 0.5}, FastsnnError, r"Network\(seed=0.5\): expected a whole number"),
         ({"threads": 0}, FastsnnError, r"Network\(threads=0\): expected .*1 or more"),
-        ({"backend": "gpu"}, BackendError, r"backend='gpu' is unknown, expected auto, cpu, torch"),
+        ({"backend": "gpu"}, BackendError, r"backend='gpu' is unknown, expected auto, .*cpu"),
         ({"device": "moon"}, BackendError, r"device='moon'"),
     ],
 )  # fmt: skip
@@ -52,7 +52,10 @@ def test_backend_that_cannot_is_told_with_those_that_can(monkeypatch):
     told = "backend='cpu' cannot run this network: it is asleep. Usable for it: torch."
     with pytest.raises(BackendError, match=re.escape(told)):
         net.run(1)
-    assert net.explain() == {"cpu": "it is asleep.", "torch": "usable"}
+    told = net.explain()
+    assert told["cpu"] == "it is asleep."
+    assert told["torch"] == "usable"
+    assert "cuda" in told
     with pytest.raises(FastsnnError, match="The network has no population"):
         Network().run(1)
 
