@@ -12,12 +12,14 @@ import warnings
 from types import ModuleType
 from typing import Protocol
 
-from fastsnn.backends import cuda, native, torch_reference
+import torch
+
+from fastsnn.backends import cuda, native, torch_reference, triton_jit
 from fastsnn.errors import BackendError
 from fastsnn.plan import Plan, RunArgs, RunReport
 
 # fastest first: the order in which "auto" tries them
-REGISTRY: dict[str, ModuleType] = {m.NAME: m for m in (cuda, native, torch_reference)}
+REGISTRY: dict[str, ModuleType] = {m.NAME: m for m in (cuda, native, triton_jit, torch_reference)}
 
 
 class Program(Protocol):
@@ -76,7 +78,9 @@ def home(name: str) -> str:
         return "cpu"
     if name not in REGISTRY:
         raise unknown(name)
-    return REGISTRY[name].DEVICES[0]
+    devices = REGISTRY[name].DEVICES
+    here = (d for d in devices if d != "cuda" or torch.cuda.is_available())
+    return next(here, devices[0])
 
 
 def unknown(name: str) -> BackendError:
