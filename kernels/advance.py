@@ -23,7 +23,6 @@ from .parts import (
     load_all,
     load_numbers,
     row_of,
-    spread,
     store_all,
 )
 from .philox import words
@@ -42,7 +41,7 @@ def deliver(wire, j, inside, b, r, n, BATCH: tl.constexpr, UNROLL: tl.constexpr)
             there = first + u < count
             i = tl.load(wire.ids + row * wire.n_pre + first + u, mask=there, other=0)
             at = (r * wire.n_pre + i) * n + j
-            values = values + (tl.load(wire.w + at, mask=inside & spread(there, j), other=0.0),)
+            values = values + (tl.load(wire.w + at, mask=j < tl.where(there, n, 0), other=0.0),)
         for u in tl.static_range(UNROLL):
             total = total + values[u]
     return total
@@ -240,4 +239,4 @@ def advance(
             store_all(cell.shared, r * n + j, shared, inside)
     else:
         # the others of the batch still read the old values
-        store_all(cell.halfway, r * n + j, shared, inside & spread(b == 0, j))
+        store_all(cell.halfway, r * n + j, shared, j < tl.where(b == 0, n, 0))

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from .language import divide, over_batch
-from .parts import ACTIVE, CONTROL, FRESH, load_all, spread, store_all
+from .parts import ACTIVE, CONTROL, FRESH, load_all, store_all
 
 
 @triton.jit
@@ -101,7 +101,7 @@ def hot_columns(
     if RULES[P].event:
         hot = j < 0
         if RULES[P].bounded:
-            hot = spread(fresh != 0, j)
+            hot = j < tl.where(fresh != 0, n, 0)
         for b in range(BATCH):
             at = (r * BATCH + b) * n + j
             hot = hot | (tl.load(s.post_spike + at, mask=inside, other=0) != 0)

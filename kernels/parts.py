@@ -164,7 +164,7 @@ class ResetKind:
 
     each: tuple = ()  # per state variable, whether its initial value differs between neurons
     slots: tuple = ()  # per tensor of zeros, its leading dimension
-    n_heads: int = 0
+    heads: tuple = ()  # its windows
     stride: int = 0
 
 
@@ -206,12 +206,6 @@ def row_of(k, ROWS: tl.constexpr):
         return k
     else:
         return 0
-
-
-@triton.jit
-def spread(condition, like):
-    """A condition as a block: the interpreter does not mix truth values of two shapes."""
-    return (tl.zeros_like(like) + condition.to(tl.int32)) != 0
 
 
 @triton.jit

@@ -20,7 +20,6 @@ from .parts import (
     load_numbers,
     number_of,
     row_of,
-    spread,
     store_all,
 )
 from .philox import words
@@ -142,7 +141,7 @@ def publish(
         length = add_list(cell.ids + (r * BATCH + b) * n, length, j, spike & inside)
         if BATCH > 1:
             if len(cell.shared) > 0:
-                shared_after(cell, j, inside & spread(b == 0, j), k, r, n, CELL, BATCH)
+                shared_after(cell, j, j < tl.where(b == 0, n, 0), k, r, n, CELL, BATCH)
     tl.store(cell.n_ids + r * BATCH + b, length)
 
 

@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 
 from .language import divide
-from .parts import ACTIVE, CLOCK, CONTROL, FRESH, SEED_HIGH, SEED_LOW, spread
+from .parts import ACTIVE, CLOCK, CONTROL, FRESH, SEED_HIGH, SEED_LOW
 from .philox import words
 
 
@@ -25,7 +25,7 @@ def encode(
     b = tl.program_id(1) % BATCH
     k = tl.program_id(1) // BATCH
     j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
-    inside = (j < n) & spread(k < rows, j)
+    inside = j < tl.where(k < rows, n, 0)
     step = tl.load(facts + CLOCK) + k
     w0, w1, w2, w3 = words(
         tl.load(facts + SEED_LOW), tl.load(facts + SEED_HIGH), STREAM, step >> 2, b * n + j
@@ -100,14 +100,15 @@ def reset(
     if tl.program_id(0) == 0:
         tl.store(n_ids + r * BATCH + b, tl.full((), 0, tl.int32))
         if b == 0:
-            for q in range(RESET[0].n_heads):
-                tl.store(heads + r * RESET[0].stride + q, tl.full((), 0, tl.int64))
+            for head in tl.static_range(len(RESET[0].heads)):
+                tl.store(heads + r * RESET[0].stride + head, tl.full((), 0, tl.int64))
 
 
 @triton.jit
 def normalise(
-    control, w, changed, n_pre, n, norm, BLOCK: tl.constexpr, UNROLL: tl.constexpr
-):
+    control, w, changed, n_pre, n, norm, BLOCK: tl.constexpr, ROWS: tl.constexpr,
+    UNROLL: tl.constexpr,
+):  # fmt: skip
     """Scale the columns that changed so that their absolute values sum to `norm`.
 
     Grid: tiles of columns, 1, replicas.  w: float32 [R, n_pre, n].  changed: uint8 [R, n].
@@ -119,22 +120,22 @@ def normalise(
     j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
     moved = tl.load(changed + r * n + j, mask=j < n, other=0) != 0
     if tl.max(moved.to(tl.int32), 0) > 0:
-        column = w + r * n_pre * n + j
         total = tl.zeros_like(j).to(tl.float32)
         for first in range(0, n_pre, UNROLL):
             values = ()
             for u in tl.static_range(UNROLL):
-                some = moved & spread(first + u < n_pre, j)
-                at = (first + u) * (tl.zeros_like(j) + n)
-                values = values + (tl.load(column + at, mask=some, other=0.0),)
+                # no columns where there is no row
+                some = moved & (j < tl.where(first + u < n_pre, n, 0))
+                at = (r * n_pre + first + u) * n + j
+                values = values + (tl.load(w + at, mask=some, other=0.0),)
             for u in tl.static_range(UNROLL):
                 total = total + tl.abs(values[u])
         factor = divide(norm, tl.where(total == 0.0, 1.0, total))
-        for first in range(0, n_pre, UNROLL):
-            for u in tl.static_range(UNROLL):
-                some = moved & spread(first + u < n_pre, j)
-                at = (first + u) * (tl.zeros_like(j) + n)
-                value = tl.load(column + at, mask=some, other=0.0)
-                tl.store(column + at, value * factor, mask=some)
+        for first in range(0, n_pre, ROWS):
+            i = (first + tl.arange(0, ROWS))[:, None]
+            some = (i < n_pre) & moved[None, :]
+            at = (r * n_pre + i) * n + j[None, :]
+            value = tl.load(w + at, mask=some, other=0.0)
+            tl.store(w + at, value * factor[None, :], mask=some)
     tl.store(changed + r * n + j, tl.zeros_like(j).to(tl.uint8), mask=moved)
     tl.store(facts + FRESH, tl.full((), 1, tl.int64))

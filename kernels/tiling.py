@@ -12,7 +12,8 @@ class Tiling:
 
     neurons:  neurons of a program that advances or learns; a power of two.
     rows:     weight rows that a program learns at once.
-    unroll:   weight rows whose loads are in flight together.
+    unroll:   weight rows whose loads are in flight together while spikes are delivered.
+    summed:   the same while columns are summed.
     listed:   neurons that a program lists at once.
     steps:    steps in one graph.
     warps:    warps of a program.
@@ -21,6 +22,7 @@ class Tiling:
     neurons: int = 64
     rows: int = 16
     unroll: int = 8
+    summed: int = 16
     listed: int = 1024
     steps: int = 32
     warps: int = 2
@@ -33,4 +35,4 @@ class Tiling:
 
 GPU = Tiling()
 # the interpreter pays for operations, not for the width of what they work on
-INTERPRETER = Tiling(neurons=128, rows=256, unroll=1, listed=1024, steps=32)
+INTERPRETER = Tiling(neurons=256, rows=256, unroll=1, summed=1, listed=1024, steps=32)

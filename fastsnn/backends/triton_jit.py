@@ -17,6 +17,7 @@ from fastsnn.plan import Plan, RunArgs, RunReport
 
 NAME = "triton"
 DEVICES = ("cuda", "cpu")
+KINDS = ("dense", "one_to_one", "all_but_one")
 _MOST = 2**31 - 1
 _LANES = 4
 
@@ -47,6 +48,8 @@ def supports(plan: Plan) -> str | None:
             f"the network lives on device '{plan.device}', the triton {why} needs "
             f"device='{needed}'."
         )
+    if beyond := plan.beyond(KINDS):
+        return beyond
     for p in plan.populations:
         draws = 0 if p.is_input else len(p.model.functions["step"].calls("rand"))
         if draws > _LANES:

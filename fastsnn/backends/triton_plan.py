@@ -7,7 +7,7 @@ so that a captured graph of launches can be run again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -343,6 +343,24 @@ class Launches:
             self._trails(now)
         self.tick(steps=steps)
 
+    def all(self) -> Iterator[tuple[str, Launch]]:
+        """Every kernel of a step, with the name of what it works on."""
+        plan = self.layout.plan
+        cells = [p for p in plan.populations if not p.is_input]
+        for p, first, later in zip(cells, self.advance, self.fused_advance, strict=True):
+            yield p.model.__name__, first
+            rules = [plan.projections[k].rule for k in self.fused]
+            learnt = [r.__name__ for r in rules if r]
+            if learnt:
+                yield f"{p.model.__name__} {', '.join(learnt)}", later
+        for p, launch in zip(plan.populations, self.publish, strict=True):
+            yield p.model.__name__, launch
+        for k, launch in self.learn.items():
+            rule = plan.projections[k].rule
+            for one in (launch, *self.trail[k]):
+                yield rule.__name__ if rule else "decay, mask", one
+        yield "", self.tick
+
     def _trails(self, which: Sequence[int] | dict[int, Any]) -> None:
         for q in which:
             for launch in self.trail[q]:
@@ -490,6 +508,13 @@ class Around:
         self.reset = [self._reset(p) for p in plan.populations]
         self.normalise = [self._normalise(q) for q in plan.projections if q.norm is not None]
 
+    def all(self) -> Iterator[tuple[str, Launch]]:
+        """Every kernel, with the name of what it works on."""
+        for launch in (*self.lists, *self.normalise):
+            yield "", launch
+        for p, launch in zip(self.layout.plan.populations, self.reset, strict=True):
+            yield p.model.__name__, launch
+
     def _list(self, spike: Tensor, ids: Tensor, n_ids: Tensor, n: int) -> Launch:
         layout = self.layout
         args = {"control": layout.control, "spike": spike, "ids": ids, "n_ids": n_ids, "n": n}
@@ -503,7 +528,7 @@ class Around:
         kind = parts.ResetKind(
             each=tuple(t.numel() > 1 for t in p.init),
             slots=(*[1] * len(zeros), *(len(w.data) for w in p.windows)),
-            n_heads=len(p.windows),
+            heads=tuple(range(len(p.windows))),
             stride=layout.n_heads,
         )
         args = {
@@ -534,7 +559,8 @@ class Around:
             "n": n,
             "norm": float(q.norm or 0.0),
             "BLOCK": tiling.neurons,
-            "UNROLL": tiling.rows,
+            "ROWS": tiling.rows,
+            "UNROLL": tiling.summed,
         }
         grid = (-(-n // tiling.neurons), 1, layout.n_replicas)
         return Launch(normalise, grid, args, tiling.warps)

@@ -6,13 +6,13 @@ All copies are put on the current stream; the host waits for none of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fastsnn.backends.triton_plan import Layout, Mode
+from fastsnn.backends.triton_plan import Launch, Layout, Mode
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.kernels.sample import encode, scatter
 from fastsnn.plan import PopulationPlan, RunArgs
@@ -40,6 +40,44 @@ def mode_of(args: RunArgs, steps: int) -> Mode:
         counts=frozenset(args.counts),
         masks=frozenset(args.masks),
     )
+
+
+def encoding(layout: Layout, p: PopulationPlan, threshold: Tensor, steps: int) -> Launch:
+    """Random spikes of a population for some steps ahead."""
+    args = {
+        "control": layout.control,
+        "threshold": threshold,
+        "out": layout.candidate(p),
+        "n": p.n,
+        "STREAM": stream(p.index, Purpose.INPUT),
+        "ROWS": layout.tiling.steps,
+        "BATCH": layout.batch,
+        "BLOCK": layout.tiling.neurons,
+    }
+    grid = (-(-p.n // layout.tiling.neurons), steps * layout.batch, layout.n_replicas)
+    return Launch(encode, grid, args, layout.tiling.warps)
+
+
+def scattering(
+    layout: Layout, ids: Tensor, offsets: Tensor, out: Tensor, n: int, steps: int
+) -> Launch:
+    """Spikes of a list, of one replica, for some steps ahead."""
+    block = layout.tiling.list_block(n)
+    args = {"ids": ids, "offsets": offsets, "out": out, "n": n}
+    args |= {"BATCH": layout.batch, "BLOCK": block}
+    return Launch(scatter, (steps * layout.batch,), args, layout.tiling.warps)
+
+
+def extra_launches(layout: Layout) -> Iterator[tuple[str, Launch]]:
+    """The kernels of inputs."""
+    for p in layout.plan.populations:
+        if p.is_input:
+            shape = (layout.n_replicas, layout.batch, p.n)
+            threshold = layout.buffers("threshold", p.index, shape=shape, dtype=torch.int64)
+            yield "Poisson, Bernoulli", encoding(layout, p, threshold, 1)
+            ids = layout.ids(p)[0]
+            out = layout.candidate(p)[0]
+            yield "Events", scattering(layout, ids, threshold, out, p.n, 1)
 
 
 class Stage:
@@ -110,22 +148,13 @@ class Stage:
 
     def _scatter(self, out: Tensor, n: int, given: BoundInput, rows: slice) -> None:
         assert given.offsets is not None
-        tiling = self.layout.tiling
-        grid = ((rows.stop - rows.start) * self.batch,)
-        ids = given.data if given.data.numel() else given.offsets.to(torch.int32)
-        scatter[grid](
-            ids, given.offsets, out, n, rows.start, BATCH=self.batch, BLOCK=tiling.list_block(n),
-            num_warps=tiling.warps,
-        )  # fmt: skip
+        # a pointer to something, where there are no events at all
+        ids = given.data if given.data.numel() else self.layout.lengths.to(torch.int32)
+        steps = rows.stop - rows.start
+        scattering(self.layout, ids, given.offsets, out, n, steps)(first=rows.start)
 
     def _encode(self, p: PopulationPlan, steps: int) -> None:
-        layout, tiling = self.layout, self.layout.tiling
-        grid = (-(-p.n // tiling.neurons), steps * self.batch, layout.n_replicas)
-        encode[grid](
-            layout.control, self._threshold(p), layout.candidate(p), p.n, steps,
-            STREAM=stream(p.index, Purpose.INPUT), ROWS=self.steps, BATCH=self.batch,
-            BLOCK=tiling.neurons, num_warps=tiling.warps, enable_fp_fusion=False,
-        )  # fmt: skip
+        encoding(self.layout, p, self._threshold(p), steps)(rows=steps)
 
     def _threshold(self, p: PopulationPlan) -> Tensor:
         return self.layout.own("threshold", p, self.batch, dtype=torch.int64)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kernel that a network launches, as Triton compiles it for a GPU that need not be here.
+
+`catalogue()` lists those of all models and rules of the package.  Triton must not interpret: run it
+without TRITON_INTERPRET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn import models
+from fastsnn.backends.triton_plan import Around, Launch, Launches, Layout, Mode
+from fastsnn.backends.triton_stage import extra_launches
+from fastsnn.connectivity import AllButOne, Dense, OneToOne
+from fastsnn.kernels.tiling import GPU
+from fastsnn.models.declare import Model, Neuron, Rule
+from fastsnn.plan import Plan, make_plan
+from fastsnn.population import Population
+from fastsnn.projection import Projection
+
+_TYPES = {
+    torch.float32: "*fp32", torch.int64: "*i64", torch.int32: "*i32", torch.uint8: "*u8",
+    torch.bool: "*u8",
+}  # fmt: skip
+_ALIGNED = [["tt.divisibility", 16]]
+
+
+@dataclass(frozen=True)
+class Compilable:
+    """A kernel and what `triton.compiler.ASTSource` and `triton.compile` take with it."""
+
+    label: str
+    kernel: Any
+    signature: dict[str, Any]
+    constants: dict[str, Any]
+    attributes: dict[tuple[int, ...], Any]
+    options: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Two with the same key are the same code."""
+        parts = (self.kernel.fn.__name__, self.signature, self.constants, self.attributes)
+        return repr((*parts, self.options))
+
+
+def of_launch(launch: Launch, label: str) -> Compilable:
+    """A launch as it is compiled."""
+    signature: dict[str, Any] = {}
+    constants, attributes = {}, {}
+    for place, parameter in enumerate(launch.kernel.params):
+        # what is given with the launch itself: the step of a block, or their number
+        value = launch.args.get(parameter.name, 7)
+        if parameter.is_constexpr or value is None:
+            signature[parameter.name] = "constexpr"
+            constants[parameter.name] = value
+        else:
+            signature[parameter.name] = _type(value, (place,), attributes)
+    options = {"num_warps": launch.warps, "enable_fp_fusion": False}
+    return Compilable(label, launch.kernel, signature, constants, attributes, options)
+
+
+def _type(value: Any, path: tuple[int, ...], attributes: dict[tuple[int, ...], Any]) -> Any:
+    if isinstance(value, tuple):
+        found = [_type(item, (*path, k), attributes) for k, item in enumerate(value)]
+        return type(value)(*found) if hasattr(value, "_fields") else tuple(found)
+    if isinstance(value, Tensor):
+        if value.data_ptr() % 16 == 0:
+            attributes[path] = _ALIGNED
+        return _TYPES[value.dtype]
+    if isinstance(value, float):
+        return "fp32"
+    if value % 16 == 0:
+        attributes[path] = _ALIGNED
+    return "i32"
+
+
+def kernels_of(plan: Plan, modes: tuple[Mode, ...] | None = None) -> Iterator[Compilable]:
+    """The kernels that a plan launches, learning (or in given modes)."""
+    layout = Layout([plan], GPU)
+    around = Around(layout)
+    inputs = frozenset(p.index for p in plan.populations if p.is_input)
+    for mode in modes or (Mode(learning=True, inputs=inputs),):
+        launches = Launches(layout, mode)
+        found = [*launches.all(), *around.all(), *extra_launches(layout)]
+        for name, launch in found:
+            yield of_launch(launch, f"{launch.kernel.fn.__name__} {name}")
+
+
+def catalogue() -> Iterator[Compilable]:
+    """All kernels, with every model and every rule, for one sample at a time and for a batch."""
+    seen: set[str] = set()
+    kinds = [getattr(models, name) for name in models.__all__]
+    made = [k for k in kinds if isinstance(k, type) and issubclass(k, Model) and k.functions]
+    for kind in made:
+        if kind is models.Input:
+            continue
+        for batch in (1, 8):
+            for kernel in kernels_of(plan_of(kind, batch)):
+                if kernel.key not in seen:
+                    seen.add(kernel.key)
+                    yield kernel
+
+
+def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> Plan:
+    """A network with one model or one rule in it: input, and a layer that competes."""
+    rule = kind() if issubclass(kind, Rule) else None
+    model = kind() if issubclass(kind, Neuron) else models.SRM0()
+    common = {
+        "dt": 1.0, "batch_size": batch, "device": torch.device("cpu"), "traces": True,
+        "tau_trace": 20.0, "trace_scale": 1.0, "sum_input": True,
+    }  # fmt: skip
+    source = Population(
+        "X", models.Input(), (n_pre,), **common, traces_additive=True, one_spike=False
+    )
+    target = Population("Y", model, (n,), **common, traces_additive=False, one_spike=True)
+    options = {"reduction": "sum", "seed": 0, "weight_decay": 0.0, "bias": None}
+    free = {"rule": None, "norm": None, "w_min": -torch.inf, "w_max": torch.inf}
+    dense = options | {"rule": rule, "norm": 78.4, "w_min": 0.0, "w_max": 1.0}
+    wires = [
+        Projection("X->Y", source, target, Dense(0.5), index=0, **dense),
+        Projection("Y=Y", target, target, OneToOne(1.0), index=1, **options, **free),
+        Projection("Y->Y", target, target, AllButOne(-1.0), index=2, **options, **free),
+    ]
+    return make_plan([source, target], wires, 1.0, batch, 0, torch.device("cpu"))
+
+
+__all__ = ["Compilable", "catalogue", "kernels_of", "of_launch", "plan_of"]
