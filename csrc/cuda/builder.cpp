@@ -271,6 +271,7 @@ private:
       throw std::invalid_argument("the network has more parts than fit into a block's memory");
     if (spread_.policy != Policy::grid)
       layout.masks = take(2 * 4 * to_.mask_words);
+    to_.masks_in_shared = layout.masks.offset >= 0;
     for (Population &p : to_.populations)
       place_words(p);
     std::vector<bool> weight(to_.fields.size());

@@ -45,7 +45,7 @@ struct Built {
   std::vector<Field> fields;
   Layout layout{};
   std::int64_t scratch = 0, mask_words = 0;
-  bool all_in_shared = true, has_exits = false;
+  bool all_in_shared = true, masks_in_shared = true, has_exits = false;
 
   std::vector<unsigned char> bytes() const; // what a block copies
   int field_at(const void *tensor) const;   // none: there is none

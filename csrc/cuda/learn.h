@@ -80,8 +80,8 @@ template <class Rule, class Exchange> class Learner {
     return source.trace == Trace::additive ? x + jump : jump;
   }
 
-  FASTSNN_DEVICE void load_pre(float *pre, int b, std::int64_t i) const {
-    pre[0] = pre_spike(b, i) ? 1.0f : 0.0f;
+  FASTSNN_DEVICE void load_pre(float *pre, bool spike, int b, std::int64_t i) const {
+    pre[0] = spike ? 1.0f : 0.0f;
     for (int e = 1; e < Rule::n_pre; ++e)
       pre[e] = pre_variable(e - 1, b, i);
   }
@@ -101,7 +101,7 @@ template <class Rule, class Exchange> class Learner {
   FASTSNN_DEVICE void all_terms(float *term, std::int64_t i, int j) const {
     for (int b = 0; b < batch; ++b) {
       float pre[Rule::n_pre], post[Rule::n_post];
-      load_pre(pre, b, i);
+      load_pre(pre, pre_spike(b, i), b, i);
       load_post(post, b, j);
       for_terms<Rule>([&](auto index) {
         constexpr int e = decltype(index)::value;
@@ -115,7 +115,7 @@ template <class Rule, class Exchange> class Learner {
   // add the terms that the presynaptic spike of batch element b drives, where nothing spikes behind
   FASTSNN_DEVICE void add_pre_terms(float *term, std::int64_t i, int j, int b) const {
     float pre[Rule::n_pre], post[Rule::n_post];
-    load_pre(pre, b, i);
+    load_pre(pre, true, b, i);
     load_post(post, b, j);
     for_terms<Rule>([&](auto index) {
       constexpr int e = decltype(index)::value;
@@ -291,7 +291,7 @@ public:
 private:
   FASTSNN_DEVICE float row_learnt(std::int64_t i, const float *post, float old) const {
     float term[n_terms] = {}, pre[Rule::n_pre];
-    load_pre(pre, 0, i);
+    load_pre(pre, true, 0, i);
     for_terms<Rule>([&](auto index) {
       constexpr int e = decltype(index)::value;
       if constexpr (Rule::pre_driven[e])

@@ -37,11 +37,10 @@ std::int64_t drawn(const NetworkPlan &plan) {
 }
 
 // A trial: nothing is reserved.
-bool fits(const NetworkPlan &plan, const Spread &spread) {
+Built tried(const NetworkPlan &plan, const Spread &spread) {
   static float nowhere;
   return build(plan, spread, static_cast<std::int64_t>(most_shared()),
-               [](std::size_t) -> void * { return &nowhere; })
-      .all_in_shared;
+               [](std::size_t) -> void * { return &nowhere; });
 }
 
 int threads_for(const NetworkPlan &plan, int team, int wished) {
@@ -58,8 +57,12 @@ public:
     const std::string &policy = wish_.policy;
     if (policy == "grid")
       return grid(wish_.blocks);
-    if (policy == "cluster")
-      return cluster(wish_.blocks);
+    if (policy == "cluster") {
+      const Spread together = cluster(wish_.blocks);
+      if (!tried(plan_, together).masks_in_shared)
+        throw std::invalid_argument("the spikes of the network do not fit into a cluster");
+      return together;
+    }
     if (policy == "alone")
       return wish_.blocks == 1 || !may_tile() ? one_block() : tiles(wish_.blocks);
     return n_networks_ == 1 ? for_one() : for_many();
@@ -87,15 +90,20 @@ private:
     const auto most = static_cast<int>(std::min<std::int64_t>(resident, words_));
     return spread(Policy::grid, blocks > 0 ? blocks : most, false);
   }
-  bool has_clusters(const Spread &s) const { return resident_clusters(s.team, s.threads, 0) > 0; }
+  // blocks of a cluster tell each other their spikes in shared memory
+  bool can(const Spread &s) const {
+    const Built built = tried(plan_, s);
+    return built.masks_in_shared &&
+           resident_clusters(s.team, s.threads, static_cast<std::size_t>(built.layout.bytes)) > 0;
+  }
 
   Spread for_one() const {
-    if (words_ <= 2 && fits(plan_, one_block()))
+    if (words_ <= 2 && tried(plan_, one_block()).all_in_shared)
       return one_block();
     if (may_tile() && drawn(plan_) <= most_drawn)
       return tiles(0);
     const Spread together = cluster(0);
-    if (has_clusters(together) && fits(plan_, together))
+    if (tried(plan_, together).all_in_shared && can(together))
       return together;
     return grid(0);
   }
@@ -107,7 +115,7 @@ private:
     while (team > 1 && (team * n_networks_ > resident || team > words_))
       team /= 2;
     const Spread together = cluster(team);
-    return team == 1 || !has_clusters(together) ? one_block() : together;
+    return team == 1 || !can(together) ? one_block() : together;
   }
 
   const NetworkPlan &plan_;

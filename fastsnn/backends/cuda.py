@@ -8,6 +8,7 @@ and retries, whose number only the device knows.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -97,6 +98,7 @@ class ReplicaProgram:
             dicts = [pointers.plan_dict(plan, self._keep) for plan in plans]
             self._native = self.engine.module.Program(dicts, self.engine.options, self._reserve)
         self._reports = torch.zeros((len(plans), 4), dtype=torch.int64, device=self.device)
+        self._running = threading.Lock()
 
     def explain(self) -> str:
         """How the networks are spread over the device."""
@@ -104,6 +106,14 @@ class ReplicaProgram:
 
     def run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
         """Run all samples of all networks."""
+        if not self._running.acquire(blocking=False):
+            raise RuntimeError("this network already runs in another thread")
+        try:
+            self._run(args, reports)
+        finally:
+            self._running.release()
+
+    def _run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
         first = args[0]
         steps, samples = first.n_steps, first.n_samples
         tries = torch.zeros((len(args), samples), dtype=torch.int32, device=self.device)
@@ -129,12 +139,21 @@ class ReplicaProgram:
         told = Told(args)
         launched = 0
         while launched < whole or (args[0].retry and not self._finished(args)):
-            self._native.launch(STEPS_OF_A_LAUNCH, stream)
-            launched += STEPS_OF_A_LAUNCH
+            self._native.launch(self._steps, stream)
+            launched += self._steps
             self._native.wait(1)
             check()
             if told.wanted:
                 told.tell(self._positions())
+
+    @property
+    def _steps(self) -> int:
+        """Steps of a launch: some tenths of a second at most, by a rough guess of the traffic."""
+        traffic = 0.0
+        for p in self.plans[0].projections:
+            share = 1.0 if p.rule and not p.rule.event_driven else 0.05
+            traffic += share * 8.0 * p.w.numel() * self.plans[0].batch * len(self.plans)
+        return min(STEPS_OF_A_LAUNCH, max(16, int(0.1 / (5e-6 + traffic / 1e12))))
 
     def _positions(self) -> list[list[int]]:
         """Finished samples, steps, steps since windows were empty, whether they were emptied."""
