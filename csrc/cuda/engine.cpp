@@ -16,10 +16,7 @@ const char *name_of(Policy policy) {
 
 Engine::Engine(std::vector<NetworkPlan> plans, Options options, Reserve reserve)
     : plans_(std::move(plans)), options_(std::move(options)), reserve_(std::move(reserve)) {
-  const float numbers[] = {0.0f, 1.0f};
-  void *on_device = reserve_(sizeof numbers);
-  copy_to_device(on_device, numbers, sizeof numbers);
-  numbers_ = static_cast<const float *>(on_device);
+  numbers_ = static_cast<float *>(reserve_(2 * sizeof(float)));
   positions_ = static_cast<Position *>(reserve_(2 * plans_.size() * sizeof(Position)));
   usual_ = lower(choose_spread(plan(), plans_.size(),
                                {options_.policy, options_.blocks, options_.threads, false}));
@@ -34,7 +31,8 @@ Engine::Lowered Engine::lower(const Spread &spread) {
   const Built &first = out.networks.front();
   int teams = networks;
   if (spread.policy == Policy::grid) {
-    const int resident = resident_blocks(spread.threads, static_cast<std::size_t>(first.layout.bytes));
+    const int resident =
+        resident_blocks(spread.threads, static_cast<std::size_t>(first.layout.bytes));
     teams = std::clamp(resident / spread.team, 1, networks);
   }
   out.blocks = teams * spread.team;
@@ -93,7 +91,10 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
     most_records_ = records.size();
     records_ = static_cast<Record *>(reserve_(sizeof(Record) * most_records_));
   }
-  copy_to_device(records_, records.data(), sizeof(Record) * records.size(), stream);
+  if (!records.empty())
+    copy_to_device(records_, records.data(), sizeof(Record) * records.size(), stream);
+  const float numbers[] = {0.0f, 1.0f};
+  copy_to_device(numbers_, numbers, sizeof numbers, stream);
   std::vector<unsigned char> bytes;
   const Record *next = records_;
   for (std::size_t r = 0; r < args.size(); ++r) {

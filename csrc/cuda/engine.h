@@ -48,10 +48,10 @@ private:
   std::vector<NetworkPlan> plans_;
   Options options_;
   Reserve reserve_;
-  const float *numbers_ = nullptr; // 0 and 1 on the device
-  Position *positions_ = nullptr;  // [2, networks]
-  int turn_ = 0;                   // which half the next launch reads
-  Lowered usual_, with_retries_;   // with_retries_: made when first needed
+  float *numbers_ = nullptr;      // 0 and 1
+  Position *positions_ = nullptr; // [2, networks]
+  int turn_ = 0;                  // which half the next launch reads
+  Lowered usual_, with_retries_;  // with_retries_: made when first needed
   bool has_with_retries_ = false;
   Lowered *running_ = nullptr;
   Record *records_ = nullptr;

@@ -43,9 +43,9 @@ Built tried(const NetworkPlan &plan, const Spread &spread) {
                [](std::size_t) -> void * { return &nowhere; });
 }
 
-int threads_for(const NetworkPlan &plan, int team, int wished) {
+int threads_for(const NetworkPlan &plan, int team) {
   const std::int64_t words = (most_words(plan) + team - 1) / team * plan.batch;
-  return wished > 0 ? wished : words >= many_words ? most_threads : most_threads / 2;
+  return words >= many_words ? most_threads : most_threads / 2;
 }
 
 class Chooser {
@@ -70,7 +70,10 @@ public:
 
 private:
   Spread spread(Policy policy, int team, bool whole_inputs) const {
-    return {policy, team, whole_inputs, threads_for(plan_, team, wish_.threads)};
+    // where there are more networks than multiprocessors, two share one
+    const bool narrow = n_networks_ > 1 && team == 1;
+    const int threads = narrow ? most_threads / 2 : threads_for(plan_, team);
+    return {policy, team, whole_inputs, wish_.threads > 0 ? wish_.threads : threads};
   }
   bool may_tile() const { return fed_by_inputs_only(plan_) && !wish_.retries; }
   Spread one_block() const { return spread(Policy::alone, 1, false); }

@@ -31,6 +31,7 @@ except ImportError as error:
 
 NAME = "cuda"
 DEVICES = ("cuda",)
+OLDEST = (8, 0)
 STEPS_OF_A_LAUNCH = 4096
 
 
@@ -76,6 +77,8 @@ def usable() -> str | None:
         return _REASON
     if not torch.cuda.is_available():
         return "torch finds no CUDA device."
+    if torch.cuda.get_device_capability() < OLDEST:
+        return f"the CUDA device is older than compute capability {OLDEST[0]}.{OLDEST[1]}."
     return None
 
 
@@ -97,6 +100,9 @@ class ReplicaProgram:
         with self._on_device():
             dicts = [pointers.plan_dict(plan, self._keep) for plan in plans]
             self._native = self.engine.module.Program(dicts, self.engine.options, self._reserve)
+            # memory was cleared in this stream; runs may come in others
+            if self.device.type == "cuda":
+                torch.cuda.current_stream(self.device).synchronize()
         self._reports = torch.zeros((len(plans), 4), dtype=torch.int64, device=self.device)
         self._running = threading.Lock()
 
