@@ -157,6 +157,7 @@ class RunArgs:
     winners: dict[int, Tensor] = field(default_factory=dict)  # int32 [S*T, B], replayed
     uniforms: dict[int, Tensor] = field(default_factory=dict)  # float32 [S*T, B, n], replayed
     progress: Callable[[int], None] | None = None  # called with the number of finished samples
+    fresh: bool = False  # whether weights may leave their bounds, for they were written to
 
 
 @dataclass

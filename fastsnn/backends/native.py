@@ -85,7 +85,7 @@ class Program:
         keep: list[Any] = []
         threads = self._choice.threads
         call = pointers.run_dict(args, keep) | {
-            "fresh": self._last != threads,
+            "fresh": args.fresh or self._last != threads,
             "done": done.data_ptr(),
             "progress": finished.data_ptr(),
         }

@@ -66,10 +66,14 @@ def learn(
     """
     rule = traces.rule
     traces.prepare(source, target, w)
-    pre, post = (layer.s.to(torch.float32) for layer in (source, target))
+    # kept by rules with lag, while a reset empties the layer's own tensor
+    copy = bool(rule.lag)
+    pre, post = (layer.s.to(torch.float32, copy=copy) for layer in (source, target))
     known = {**numbers, **constants(rule, numbers, dt), "dt": dt, "reward": reward, "w": w}
     known |= {name: traces.own[name] for name in rule.own("synapse")}
-    seen = traces.last if rule.lag else {"pre": pre, "post": post}
+    seen = {"pre": pre, "post": post}
+    if rule.lag:
+        seen = {at: traces.last[at].to(torch.float32) for at in seen}
     for at, layer, names in (("pre", source, _OF_SOURCE), ("post", target, _OF_TARGET)):
         known[at] = Side(reducer, at, seen[at])
         for name in rule.own(at):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from fastsnn.bindsnet.network._dense import Connection, flat
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.bindsnet.network.nodes import Nodes
 from fastsnn.bindsnet.network.topology_features import (
     AbstractFeature,
@@ -95,7 +96,7 @@ class AbstractMulticompartmentConnection(ABC, Module):
             if id(value) not in moved:
                 new = fn(value)
                 fixed = isinstance(value, Parameter) and new is not value
-                moved[id(value)] = Parameter(new, requires_grad=False) if fixed else new
+                moved[id(value)] = frozen(new) if fixed else new
             feature.value = moved[id(value)]
             rule = feature.learning_rule
             if getattr(rule, "feature_value", None) is value:

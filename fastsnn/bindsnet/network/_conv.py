@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fastsnn.bindsnet.network._dense import AbstractConnection, Nu, Reduction, frozen
+from fastsnn.bindsnet.network._dense import AbstractConnection, Nu, Reduction
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.bindsnet.network.nodes import Nodes
 from fastsnn.errors import ModelError, ShapeError
 

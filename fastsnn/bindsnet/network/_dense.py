@@ -12,16 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
 from fastsnn.errors import ModelError, ShapeError
 
 Nu = float | Sequence[float] | Sequence[Tensor] | None
 Reduction = Callable[..., Tensor] | None
-
-
-def frozen(value: Any) -> Parameter:
-    """A parameter without gradient."""
-    return Parameter(torch.as_tensor(value), requires_grad=False)
 
 
 class AbstractConnection(ABC, Module):

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.errors import ModelError, ShapeError
 
 Value = Tensor | float | int | None
@@ -120,7 +120,7 @@ class AbstractFeature(ABC):
         if value.numel() == 1 and value.dim() < 2:
             value = value.expand(self.shape).clone()
         self.assert_valid_shape(*self.shape, value)
-        self.value = Parameter(value.clone().to(device), requires_grad=False)
+        self.value = frozen(value.clone().to(device))
         rule = self.learning_rule or NoOp
         self.learning_rule = rule(
             connection=connection, feature_value=self.value, range=self.range, nu=self.nu,

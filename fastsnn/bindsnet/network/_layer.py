@@ -75,11 +75,12 @@ class Nodes(Module):
 
     def reset_state_variables(self) -> None:
         """Put the state at its initial values."""
-        self.s = torch.zeros_like(self.s)
+        # in place: the tensors may be those of a native program
+        self.s.zero_()
         if self.traces:
-            self.x = torch.zeros_like(self.x)
+            self.x.zero_()
         if self.sum_input:
-            self.summed = torch.zeros_like(self.summed)
+            self.summed.zero_()
 
     def compute_decays(self, dt: float) -> None:
         """Compute what depends on the time step, ms."""
@@ -166,7 +167,7 @@ class ModelNodes(Nodes):
         super().reset_state_variables()
         if self.model is not None:
             for name, value in self.reading.initial(self).items():
-                self._buffers[name] = value.expand_as(self._buffers[name]).clone()
+                self._buffers[name].copy_(value)
 
     def compute_decays(self, dt: float) -> None:
         """Compute the model's constants for a time step, ms."""

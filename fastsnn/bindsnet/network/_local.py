@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastsnn.bindsnet.network._dense import AbstractConnection, Connection, Nu, Reduction, frozen
+from fastsnn.bindsnet.network._dense import AbstractConnection, Connection, Nu, Reduction
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.bindsnet.network.nodes import Nodes
 from fastsnn.errors import ShapeError
 

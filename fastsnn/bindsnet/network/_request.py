@@ -22,6 +22,7 @@ class Request:
 
     steps; one_step; inputs: layer -> [steps or more, batch, *shape].
     forced: clamp, unclamp, injects_v -> layer -> [n] or [steps, n].  masks: pair -> bool.
+    replay: layer -> recorded draws, winners [steps, batch] or uniforms [steps, batch, n].
     kwargs: what else connections' `update` gets, e.g. reward.
     """
 
@@ -39,6 +40,7 @@ class Request:
         self.one_step = one_step
         self.inputs = {name: self._input(net, name, x) for name, x in inputs.items()}
         self.forced = {k: dict(kwargs.pop(k, None) or {}) for k in _FORCED}
+        self.replay = dict(kwargs.pop("replay", None) or {})
         self.masks = dict(kwargs.pop("masks", None) or {})
         self._amplitudes = {k: kwargs.pop(k, None) for k in ("a_plus", "a_minus")}
         self.kwargs = {k: v for k, v in kwargs.items() if k not in ("mask", "learning")}

@@ -20,6 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from torch.nn import Module, Parameter
 
+from fastsnn.bindsnet.network._live import frozen
 from fastsnn.errors import FastsnnError
 from fastsnn.files import replacing
 
@@ -65,7 +66,7 @@ class _Writer:
         name = getattr(x, "__name__", "")
         if name in _REDUCTIONS and getattr(torch, name) is x:
             return {"torch": name}
-        if callable(x) and not isinstance(x, Module) and not hasattr(x, "__dict__") or _code(x):
+        if (callable(x) and not isinstance(x, Module) and not hasattr(x, "__dict__")) or _code(x):
             raise FastsnnError(
                 f"Network.save: {where} is {x!r}, and code is not saved. Save "
                 f"network.state_dict() instead, and load it into a network built anew."
@@ -137,15 +138,18 @@ class _Reader:
         name = x["tensor"]
         if name not in self.made:
             data = self.tensors[name].to_sparse() if x["sparse"] else self.tensors[name]
-            self.made[name] = Parameter(data, requires_grad=False) if x["parameter"] else data
+            self.made[name] = frozen(data) if x["parameter"] else data
         return self.made[name]
 
     def _object(self, index: int) -> Any:
         if index not in self.made:
             written = self.objects[index]
             made = self.made[index] = object.__new__(self._class(written["class"]))
-            for key, value in written["state"]:
-                made.__dict__[key] = self.value(value)
+            state = {key: self.value(value) for key, value in written["state"]}
+            if hasattr(made, "__setstate__"):
+                made.__setstate__(state)
+            else:
+                made.__dict__.update(state)
         return self.made[index]
 
     def _class(self, path: str) -> type:

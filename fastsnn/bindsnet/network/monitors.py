@@ -104,7 +104,8 @@ class NetworkMonitor(AbstractMonitor):
         self.i = 0
         self.reset_state_variables()
 
-    def _objects(self) -> dict[Any, Any]:
+    def objects(self) -> dict[Any, Any]:
+        """Everything that is recorded, by name or pair."""
         network = self.network
         objects = {name: network.layers[name] for name in self.layers}
         return objects | {pair: network.connections[pair] for pair in self.connections}
@@ -113,11 +114,11 @@ class NetworkMonitor(AbstractMonitor):
     def recording(self) -> dict[Any, dict[str, Tensor]]:
         """{layer or connection: {variable: [steps, *shape]}}."""
         return {
-            key: {var: self._joined(key, var) for var in rows} for key, rows in self._rows.items()
+            key: {var: self._joined(key, var) for var in rows} for key, rows in self.rows.items()
         }
 
     def _joined(self, key: Any, var: str) -> Tensor:
-        rows = self._rows[key][var]
+        rows = self.rows[key][var]
         if not rows:
             return torch.zeros(0)
         if len(rows) > 1:
@@ -130,13 +131,17 @@ class NetworkMonitor(AbstractMonitor):
 
     def record(self) -> None:
         """Take the present values."""
-        for key, obj in self._objects().items():
-            for var, rows in self._rows[key].items():
-                value = getattr(obj, var).detach()
-                rows.append((value.float() if key in self.layers else value)[None].clone())
-                if self.time is not None and len(rows) > 2 * self.time + 8:
-                    self._joined(key, var)
+        for key, obj in self.objects().items():
+            for var in self.rows[key]:
+                self.append(key, var, getattr(obj, var).detach()[None].clone())
         self.i += 1
+
+    def append(self, key: Any, var: str, rows: Tensor) -> None:
+        """Take rows [steps, *shape] of a layer or connection, which nobody else writes to."""
+        kept = self.rows[key][var]
+        kept.append(rows.float() if key in self.layers else rows)
+        if self.time is not None and len(kept) > 2 * self.time + 8:
+            kept[:] = [self._joined(key, var)]
 
     def save(self, path: str | Path, fmt: str = "npz") -> None:
         """Write everything to a file: arrays by name ("npz"), or a dict of tensors ("pickle").
@@ -148,7 +153,7 @@ class NetworkMonitor(AbstractMonitor):
         if fmt == "npz":
             names = {
                 (k, v): "_".join(("-".join(k) if isinstance(k, tuple) else k, v))
-                for k, rows in self._rows.items()
+                for k, rows in self.rows.items()
                 for v in rows
             }
             np.savez_compressed(
@@ -162,10 +167,10 @@ class NetworkMonitor(AbstractMonitor):
     def reset_state_variables(self) -> None:
         """Forget everything."""
         self.i = 0
-        self._rows: dict[Any, dict[str, list[Tensor]]] = {}
-        for key, obj in self._objects().items():
+        self.rows: dict[Any, dict[str, list[Tensor]]] = {}
+        for key, obj in self.objects().items():
             found = [v for v in self.state_vars if isinstance(getattr(obj, v, None), Tensor)]
-            self._rows[key] = {v: self._silence(getattr(obj, v)) for v in found}
+            self.rows[key] = {v: self._silence(getattr(obj, v)) for v in found}
 
     def _silence(self, value: Tensor) -> list[Tensor]:
         return [] if self.time is None else [torch.zeros(self.time, *value.shape)]

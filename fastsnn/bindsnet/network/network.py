@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fastsnn.bindsnet.network._request import Request
 from fastsnn.bindsnet.network.monitors import AbstractMonitor
 from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
 from fastsnn.bindsnet.network.topology import AbstractConnection
-from fastsnn.errors import FastsnnError
+from fastsnn.errors import BackendError, FastsnnError
 
 
 class Network(Module):
@@ -27,9 +28,14 @@ class Network(Module):
     dt: time step, ms.  batch_size: independent copies of the state; a run adapts it to its input.
     learning: whether connections learn.  reward_fn: class of a reward predictor.
 
+    backend: "auto" runs natively where the whole network can and else on torch; "torch"; "native".
+
     layers: by name; connections: by (source, target); monitors: by name.  The order in which they
     are added is the order in which they act.
     """
+
+    # of a copy or a file no part
+    transient = ("_fast", "told")
 
     def __init__(
         self,
@@ -47,6 +53,9 @@ class Network(Module):
         self.monitors: dict[str, AbstractMonitor] = {}
         self.train(learning)
         self.reward_fn = None if reward_fn is None else reward_fn()
+        self.backend = "auto"
+        self.told: set[str] = set()
+        self._fast: tuple[Any, Any] | None = None
 
     def add_layer(self, layer: Nodes, name: str) -> None:
         """Add a layer; it gets the network's time step and batch size."""
@@ -84,7 +93,47 @@ class Network(Module):
         request = Request(self, inputs, time, one_step, dict(kwargs))
         if request.batch_size not in (None, self.batch_size):
             self._set_batch_size(request.batch_size)
+        self._execute(request)
+
+    def _execute(self, request: Request) -> None:
+        """Run natively where the whole network can, else on torch."""
+        if self.backend != "torch" and request.steps and self.layers:
+            reason = self._run_natively(request)
+            if reason is None:
+                return
+            if self.backend == "native":
+                raise BackendError(f"backend='native' cannot run this network: {reason}.")
+            if reason not in self.told:
+                self.told.add(reason)
+                warnings.warn(
+                    f"This network runs on torch, step by step, and so slower than it could: "
+                    f"{reason}.",
+                    stacklevel=4,
+                )
         run_steps(self, request)
+
+    def _run_natively(self, request: Request) -> str | None:
+        """Run in one call of a native backend; returns None, or why that cannot be."""
+        if request.one_step:
+            return "one_step=True sends spikes on within a step"
+        # they know all of this package, so that it comes first
+        from fastsnn.bindsnet.network._fast import Fast, fingerprint
+        from fastsnn.bindsnet.network._translate import Untranslatable
+
+        now = fingerprint(self)
+        if self._fast is None or self._fast[0] != now:
+            try:
+                self._fast = (now, Fast(self))
+            except Untranslatable as reason:
+                self._fast = (now, reason)
+        fast = self._fast[1]
+        if isinstance(fast, Untranslatable):
+            return str(fast)
+        try:
+            fast.run(request)
+        except Untranslatable as reason:
+            return str(reason)
+        return None
 
     def _set_batch_size(self, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -105,6 +154,13 @@ class Network(Module):
         """Switch learning on or off, of weights and adaptive thresholds."""
         self.learning = mode
         return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in self.transient}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.told, self._fast = set(), None
 
     def clone(self) -> Network:
         """A copy that shares nothing."""

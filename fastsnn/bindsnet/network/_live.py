@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors that a layer or rule shows under its own names and that a native program changes."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+
+class Cell:
+    """A place (container, key) whose tensor is the program's.
+
+    A user, or a run on torch, may put another tensor there: `adopt` copies its values.
+    """
+
+    def __init__(self, container: MutableMapping[str, Any], key: str, tensor: Tensor) -> None:
+        self.container, self.key, self.tensor = container, key, tensor
+
+    def adopt(self) -> None:
+        """Take over the values that stand there, and stand there."""
+        shown = self.container.get(self.key)
+        if shown is self.tensor:
+            return
+        if shown is not None:
+            if self.tensor.dtype == torch.bool and shown.dtype != torch.bool:
+                shown = shown != 0
+            self.tensor.copy_(shown)
+        self.container[self.key] = self.tensor
+
+
+class LiveParameter(Parameter):
+    """A parameter that knows whether somebody may have written to it unseen.
+
+    Writing in place raises torch's version counter, but not through `.data` or numpy.
+    """
+
+    exposed = False
+
+    @property
+    def data(self) -> Tensor:
+        """The tensor, without version counter."""
+        self.exposed = True
+        return Tensor.data.__get__(self)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.exposed = True
+        Tensor.data.__set__(self, value)
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The values as an array that shares memory."""
+        self.exposed = True
+        return super().numpy(force=force)
+
+
+def frozen(value: Any) -> LiveParameter:
+    """A parameter without gradient."""
+    return LiveParameter(torch.as_tensor(value), requires_grad=False)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network of layers and connections as a plan of fastsnn, over the same tensors.
+
+`Untranslatable` says which part has no native counterpart; such a network runs on torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fastsnn.bindsnet.conversion.nodes import SubtractiveResetIFNodes
+from fastsnn.bindsnet.network import nodes
+from fastsnn.bindsnet.network._layer import ModelNodes, Nodes
+from fastsnn.bindsnet.network._live import Cell
+from fastsnn.bindsnet.network._stepping import NAMES
+from fastsnn.models import Input
+from fastsnn.plan import PopulationPlan
+from fastsnn.population import TRACE_KINDS
+
+if TYPE_CHECKING:
+    from fastsnn.bindsnet.network.network import Network
+
+LAYERS = (
+    nodes.McCullochPitts, nodes.IFNodes, nodes.LIFNodes, nodes.BoostedLIFNodes,
+    nodes.CurrentLIFNodes, nodes.AdaptiveLIFNodes, nodes.DiehlAndCookNodes, nodes.IzhikevichNodes,
+    nodes.SRM0Nodes, SubtractiveResetIFNodes,
+)  # fmt: skip
+_NEUTRAL = {"theta_plus": 0.0, "decay_theta": 1.0}  # a threshold that does not adapt
+
+
+class Untranslatable(Exception):
+    """Why a network, or a run of it, has no native counterpart."""
+
+
+class Layer:
+    """One layer as a population: its plan and its cells."""
+
+    def __init__(self, name: str, index: int, layer: Nodes, adapting: bool) -> None:
+        self.name, self.layer, self.is_input = name, layer, type(layer) is nodes.Input
+        check_layer(name, layer)
+        self.cells: dict[str, Cell] = {}
+        shape = layer.s.shape
+        # Input: s shows the type of the input, so that its spikes have a tensor of their own
+        self.spike = torch.zeros(shape, dtype=torch.bool, device=layer.s.device)
+        if not self.is_input:
+            self.cells["s"] = Cell(layer._buffers, "s", self.spike)
+        for key in ("x", "summed"):
+            if key in layer._buffers:
+                self._own(key)
+        self.last_shown: tuple[Tensor, int] | None = None
+        self.plan = self._plan(index, adapting)
+        self.adaptive = not self.is_input and "learning" in layer.reading.special
+
+    def _own(self, key: str) -> Tensor:
+        tensor = self.layer._buffers[key]
+        if not tensor.is_contiguous() or tensor.dtype != torch.float32:
+            tensor = tensor.to(torch.float32, copy=True).contiguous()
+        self.cells[key] = Cell(self.layer._buffers, key, tensor)
+        return tensor
+
+    def _plan(self, index: int, adapting: bool) -> PopulationPlan:
+        layer, batch = self.layer, len(self.layer.s)
+        model = Input if self.is_input else layer.model
+        state, shared, params = (), (), ()
+        if not self.is_input:
+            reading = layer.reading
+            state = tuple(self._own(k).view(batch, -1) for k in reading.state)
+            shared = tuple(self._own(k).view(-1) for k in reading.shared)
+            params = tuple(self._number(k, adapting) for k in model.step_params())
+        trace = "none" if not layer.traces else "additive" if layer.traces_additive else "set"
+        cells = {k: c.tensor.view(batch, -1) for k, c in self.cells.items() if k in ("x", "summed")}
+        zero = torch.zeros(1, device=layer.s.device)
+        return PopulationPlan(
+            name=self.name, index=index, model=model, n=layer.n, is_input=self.is_input,
+            # runs never reset: what to reset to is the layer's business
+            state=state, init=tuple(zero for _ in state), shared=shared, params=params,
+            windows=(), kernels=(), spike=self.spike.view(batch, -1), x=cells.get("x"),
+            trace=TRACE_KINDS[trace],
+            decay_x=_flat(layer.trace_decay) if layer.traces else zero,
+            trace_scale=_flat(layer.trace_scale) if layer.traces else zero,
+            summed=cells.get("summed"), one_spike=bool(getattr(layer, "one_spike", False)),
+        )  # fmt: skip
+
+    def _number(self, name: str, adapting: bool) -> Tensor:
+        layer = self.layer
+        special = {"learning": 0.0, "dt": layer.dt, "half_dt": (layer.dt or 0.0) * 0.5}
+        if name == "lbound":
+            special["lbound"] = -torch.inf if layer.lbound is None else layer.lbound
+        if not adapting and name in _NEUTRAL:
+            special[name] = _NEUTRAL[name]
+        if name in special:
+            return _flat(torch.as_tensor(special[name], device=layer.s.device))
+        return _flat(layer._buffers[NAMES.get(name, name)])
+
+    def adopt(self) -> None:
+        """Take over what users wrote, and show the program's tensors."""
+        for cell in self.cells.values():
+            cell.adopt()
+        if self.is_input:
+            s = self.layer.s
+            known = self.last_shown
+            if known is None or s is not known[0] or s._version != known[1]:
+                self.spike.copy_(s != 0)
+
+    def show(self, last: Tensor | None) -> None:
+        """Of an Input layer: show the spikes of the last step with the type of the input."""
+        if not self.is_input:
+            return
+        dtype = torch.float32 if last is None else last.dtype
+        if dtype == torch.bool:
+            s = self.spike
+        elif dtype == torch.uint8:
+            s = self.spike.view(torch.uint8)
+        else:
+            s = self.spike.to(dtype)
+        self.layer._buffers["s"] = s
+        self.last_shown = (s, s._version)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.detach().to(torch.float32).reshape(-1).contiguous()
+
+
+def check_layer(name: str, layer: Nodes) -> None:
+    """Raise Untranslatable for a layer that is not one of ours, just as we made it."""
+    if type(layer) not in (*LAYERS, nodes.Input):
+        raise Untranslatable(f"layer '{name}' is a {type(layer).__name__}")
+    changed = {"forward", "set_batch_size", "train"} & set(vars(layer))
+    if changed:
+        raise Untranslatable(f"layer '{name}' has a {min(changed)} of its own")
+    if layer.s.dim() == 0 or layer.s.numel() == 0:
+        raise Untranslatable(f"layer '{name}' has no neurons or no batch size")
+    wrong = [k for k, b in layer._buffers.items() if b.dtype == torch.float64]
+    if wrong:
+        raise Untranslatable(f"layer '{name}' is no float32")
+    scale = layer._buffers.get("trace_scale")
+    if scale is not None and scale.numel() not in (1, layer.n):
+        raise Untranslatable(f"layer '{name}' has a trace_scale of its own shape")
+
+
+def parameters(layer: Nodes) -> Iterator[Any]:
+    """Everything that a layer's plan was made of, to be compared with `==` and `is`."""
+    yield id(layer)
+    yield from (len(layer.s), layer.dt, layer.traces, layer.traces_additive, layer.sum_input)
+    changes = {"s", "x", "summed"}
+    if isinstance(layer, ModelNodes) and layer.reading is not None:
+        yield from (layer.lbound, layer.one_spike)
+        changes |= {*layer.reading.state, *layer.reading.shared}
+    for name, tensor in layer._buffers.items():
+        if name not in changes:
+            yield from (id(tensor), tensor._version)
+    yield from (k for k in ("forward", "set_batch_size", "train") if k in layer.__dict__)
+
+
+def layers_of(net: Network, rules: bool) -> dict[str, Layer]:
+    """All layers as populations.  rules: whether connections learn."""
+    learning = rules or any(adapts(layer) for layer in net.layers.values())
+    return {
+        name: Layer(name, k, layer, adapts(layer) or not learning)
+        for k, (name, layer) in enumerate(net.layers.items())
+    }
+
+
+def adapts(layer: Nodes) -> bool:
+    """Whether a layer has an adaptive threshold that is free to move."""
+    reading = getattr(layer, "reading", None)
+    return reading is not None and "learning" in reading.special and bool(layer.learning)

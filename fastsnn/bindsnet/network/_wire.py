@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections as projections of a plan: which can be, and what their rules become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn import models
+from fastsnn.bindsnet.learning import MCC_learning as mcc
+from fastsnn.bindsnet.learning import learning as classic
+from fastsnn.bindsnet.learning._rules import constants
+from fastsnn.bindsnet.network._dense import Connection
+from fastsnn.bindsnet.network._live import Cell
+from fastsnn.bindsnet.network._local import LocalConnection
+from fastsnn.bindsnet.network._translate import Layer, Untranslatable
+from fastsnn.bindsnet.network.topology import MulticompartmentConnection
+from fastsnn.bindsnet.network.topology_features import Weight
+from fastsnn.connectivity import all_finite
+from fastsnn.models.declare import Rule
+from fastsnn.plan import ProjectionPlan
+
+RULES = (
+    classic.PostPre, classic.WeightDependentPostPre, classic.Hebbian, classic.MSTDP,
+    classic.MSTDPET, classic.Rmax, mcc.PostPre, mcc.Hebbian, mcc.MSTDP, mcc.MSTDPET,
+)  # fmt: skip
+_REDUCTIONS = {torch.sum: "sum", torch.squeeze: "sum", torch.mean: "mean", torch.amax: "max"}
+
+
+class Wire:
+    """One connection as a projection: its plan, its cells, and its rule's live numbers."""
+
+    def __init__(
+        self, pair: tuple[str, str], index: int, connection: Any, ends: tuple[int, int],
+        sides: tuple[Layer, Layer], learns: bool,
+    ) -> None:  # fmt: skip
+        self.pair, self.connection = pair, connection
+        self.weight, self.rule, self.bounds, self.norm, decay = _parts(pair, connection)
+        if self.weight.dtype != torch.float32 or not self.weight.is_contiguous():
+            raise Untranslatable(f"connection {pair} has a weight that is no plain float32")
+        self.learns = learns and self.rule is not None
+        self.cells: list[Cell] = []
+        self.model: type[Rule] | None = self.rule.model if self.learns else None
+        n = torch.ones(sides[1].layer.n, dtype=torch.bool, device=self.weight.device)
+        self.changed = n
+        self.params = torch.zeros(0, device=self.weight.device)
+        if self.model is not None:
+            size = len(self.model.learn_params()) + self.model.one_reward
+            self.params = torch.ones(size, device=self.weight.device)
+            self.rule.traces.prepare(sides[0].layer, sides[1].layer, self.weight)
+            _check_rule(pair, self.rule)
+        self.native_norm = self._norm()
+        self.seen_at = -1
+        self.plan = self._plan(index, ends, sides, decay if learns else 1.0)
+
+    def _norm(self) -> float | None:
+        """The norm that the program restores; other kinds are restored on torch after a run."""
+        signed = type(self.connection) is not Connection
+        nonnegative = bool((self.bounds[0] >= 0).all())
+        plain = isinstance(self.norm, float | int) and self.norm > 0
+        return float(self.norm) if plain and (nonnegative or not signed) else None
+
+    def _plan(
+        self, index: int, ends: tuple[int, int], sides: tuple[Layer, Layer], decay: float
+    ) -> ProjectionPlan:
+        model, w = self.model, self.weight
+        pre, post = (
+            self._side(at, layer) for at, layer in zip(("pre", "post"), sides, strict=True)
+        )
+        last = [self._last(at, s) for at, s in zip(("pre", "post"), sides, strict=True)]
+        bias = getattr(self.connection, "b", None)
+        return ProjectionPlan(
+            name=f"{self.pair[0]} to {self.pair[1]}", index=index, source=ends[0], target=ends[1],
+            kind="dense", w=w.detach(),
+            bias=None if bias is None else bias.detach().to(torch.float32).reshape(-1),
+            rule=model, params=self.params, pre=pre, post=post,
+            last_pre=last[0], last_post=last[1],
+            synapse=tuple(self._cell(k) for k in model.own("synapse")) if model else (),
+            reduction=_REDUCTIONS[self.rule.reduction] if model else "sum",
+            w_min=self.bounds[0], w_max=self.bounds[1], weight_decay=1.0 - decay,
+            norm=self.native_norm, changed=self.changed,
+        )  # fmt: skip
+
+    def _cell(self, name: str) -> Tensor:
+        own = self.rule.traces.own
+        own[name] = own[name].contiguous()
+        self.cells.append(Cell(own, name, own[name]))
+        return own[name]
+
+    def _side(self, at: str, layer: Layer) -> tuple[Tensor, ...]:
+        if self.model is None:
+            return ()
+        own, batch = self.model.own(at), len(layer.spike)
+        return tuple(
+            self._cell(k).view(batch, -1)
+            if k in own
+            else layer.cells[k.removesuffix(f"_{at}")].tensor.view(batch, -1)
+            for k in self.model.side(at)
+        )
+
+    def _last(self, at: str, layer: Layer) -> Tensor | None:
+        if self.model is None or not self.model.lag:
+            return None
+        last = self.rule.traces.last
+        kept = torch.zeros(layer.spike.shape, dtype=torch.bool, device=layer.spike.device)
+        self.cells.append(Cell(last, at, kept))
+        return kept.view(len(kept), -1)
+
+    def prepare(self, kwargs: dict[str, Any]) -> bool:
+        """Before a run; returns whether the weight was written to since the last one."""
+        for cell in self.cells:
+            cell.adopt()
+        if self.learns:
+            self.params.copy_(self._numbers(kwargs))
+        w = self.weight
+        written = w._version != self.seen_at or getattr(w, "exposed", True)
+        if written:
+            if not all_finite(w):
+                raise Untranslatable(f"connection {self.pair} has weights that are no numbers")
+            self.changed.fill_(True)
+        self.seen_at = w._version
+        return written
+
+    def _numbers(self, kwargs: dict[str, Any]) -> Tensor:
+        rule, model = self.rule, self.model
+        dt = float(self.connection.dt or 1.0)
+        known = {**rule.numbers(kwargs), "dt": dt}
+        known |= {**constants(model, known, dt)}
+        known |= {
+            name: float(bound)
+            for name, bound in zip(("w_min", "w_max"), self.bounds, strict=True)
+            if bound.numel() == 1
+        }
+        numbers = [float(known[k]) for k in model.learn_params()] + [1.0] * model.one_reward
+        return torch.tensor(numbers)
+
+    def finish(self) -> None:
+        """After a run: normalise, where the program does not."""
+        if self.norm is not None and self.native_norm is None:
+            self.connection.normalize()
+
+
+def _parts(pair: Any, connection: Any) -> tuple[Tensor, Any, tuple[Tensor, Tensor], Any, float]:
+    """Weight, rule or None, bounds, norm and the factor of decay."""
+    if {"compute", "update", "normalize"} & set(vars(connection)):
+        raise Untranslatable(f"connection {pair} has methods of its own")
+    if type(connection) in (Connection, LocalConnection):
+        if connection.Dales_rule is not None:
+            raise Untranslatable(f"connection {pair} follows Dale's rule")
+        rule, bounds = connection.update_rule, (connection.wmin, connection.wmax)
+        idle = type(rule) is classic.NoOp
+        weight, norm = connection.w, connection.norm
+        decay = getattr(rule, "weight_decay", 1.0)
+    elif type(connection) is MulticompartmentConnection:
+        feature = _one_weight(pair, connection)
+        rule = feature.learning_rule
+        idle = type(rule) is mcc.NoOp or connection.manual_update
+        bounds = (-torch.inf, torch.inf) if idle else (rule.min, rule.max)
+        weight, norm = feature.value, feature.norm
+        decay = 1.0 if idle else rule.decay
+    else:
+        raise Untranslatable(f"connection {pair} is a {type(connection).__name__}")
+    if not idle and (type(rule) not in RULES or "update" in vars(rule)):
+        raise Untranslatable(f"connection {pair} learns by {type(rule).__name__}")
+    flat = [
+        torch.as_tensor(b, dtype=torch.float32, device=weight.device).detach().reshape(-1)
+        for b in bounds
+    ]
+    return weight, None if idle else rule, (flat[0], flat[1]), norm, float(decay)
+
+
+def _one_weight(pair: Any, connection: MulticompartmentConnection) -> Weight:
+    features = connection.pipeline
+    if [type(f) for f in features] != [Weight]:
+        kinds = ", ".join(type(f).__name__ for f in features) or "nothing"
+        raise Untranslatable(f"connection {pair} is made of {kinds}")
+    feature = features[0]
+    if feature.enforce_polarity or feature.norm_frequency != "sample" or connection.traces:
+        raise Untranslatable(f"connection {pair} does more than weigh")
+    rule = feature.learning_rule
+    if getattr(rule, "feature_value", feature.value) is not feature.value:
+        raise Untranslatable(f"connection {pair} learns a tensor that it does not use")
+    return feature
+
+
+def _check_rule(pair: Any, rule: Any) -> None:
+    if rule.reduction not in _REDUCTIONS:
+        raise Untranslatable(f"connection {pair} reduces the batch by a function of its own")
+    if rule.nu[0].numel() != 1:
+        raise Untranslatable(f"connection {pair} has a learning rate per neuron")
+    if getattr(rule, "average_update", 0):
+        raise Untranslatable(f"connection {pair} averages its updates")
+    if rule.model is models.WeightDependentPostPre and rule.wmin.numel() + rule.wmax.numel() > 2:
+        raise Untranslatable(f"connection {pair} has soft bounds per synapse")
+
+
+def parameters(connection: Any) -> Iterator[Any]:
+    """Everything that a connection's plan was made of, to be compared."""
+    yield id(connection)
+    yield from (k for k in ("compute", "update", "normalize") if k in connection.__dict__)
+    features = getattr(connection, "pipeline", None)
+    if features is not None:
+        yield from (connection.manual_update, connection.traces, len(features))
+        for f in features:
+            yield from (id(f), f.enforce_polarity, getattr(f, "norm_frequency", None))
+            yield from _tensor(f.value)
+            yield from _same(f.norm)
+            yield from _rule(f.learning_rule)
+        return
+    yield from (id(connection.Dales_rule) if connection.Dales_rule is not None else None,)
+    yield from _same(connection.norm)
+    yield from _rule(connection.update_rule)
+    for name in ("w", "b", "wmin", "wmax"):
+        tensor = connection._parameters.get(name)
+        yield from _tensor(tensor)
+        if name != "w" and tensor is not None:
+            yield tensor._version
+
+
+def _tensor(t: Any) -> tuple[Any, ...]:
+    if not isinstance(t, Tensor):
+        return (t,)
+    return (id(t), t.dtype, t.device) if t.is_sparse else (id(t), t.data_ptr(), t.dtype)
+
+
+def _same(x: Any) -> tuple[Any, ...]:
+    return (id(x), x._version) if isinstance(x, Tensor) else (x,)
+
+
+def _rule(rule: Any) -> Iterator[Any]:
+    state = getattr(rule, "__dict__", {})
+    yield id(rule)
+    yield from (id(state.get("reduction")), state.get("decay"), state.get("weight_decay"))
+    yield from (id(state.get("traces")), id(state.get("feature_value")), "update" in state)
+    for bound in ("min", "max"):
+        yield from _same(state.get(bound))
+    yield state.get("average_update")
