@@ -128,11 +128,8 @@ void Engine::launch_isolated_ones(std::int64_t steps, void *stream) {
   const NetworkArgs &first = isolated_.front();
   steps = std::min(steps, first.n_steps * first.n_samples - done_);
   for (std::size_t r = 0; r < isolated_.size() && steps > 0; ++r)
-    launch_isolated(plans_[r], isolated_[r], done_, steps, stream);
+    launch_isolated(plans_[r], isolated_[r], done_, steps, report_ + 4 * r, stream);
   done_ += steps;
-  const std::int64_t position[] = {done_ / first.n_steps, done_, done_, 0};
-  for (std::size_t r = 0; r < isolated_.size(); ++r)
-    copy_to_device(report_ + 4 * r, position, sizeof position, stream);
   marks_[n_launches_++ % 2].place(stream);
 }
 

@@ -67,7 +67,7 @@ FASTSNN_DEVICE void sync_grid(GridBarrier *barrier, int blocks) {
     const auto n = static_cast<unsigned long long>(blocks);
     unsigned long long ticket, now;
     __threadfence();
-    asm volatile("atom.add.release.gpu.global.u64 %0, [%1], 1;"
+    asm volatile("atom.release.gpu.global.add.u64 %0, [%1], 1;"
                  : "=l"(ticket)
                  : "l"(__cvta_generic_to_global(&barrier->arrived))
                  : "memory");

@@ -192,11 +192,12 @@ std::string why_not_isolated(const fastsnn::Plan &plan, const fastsnn::RunArgs &
 }
 
 void launch_isolated(const fastsnn::Plan &plan, const fastsnn::RunArgs &args, std::int64_t first,
-                     std::int64_t steps, void *stream) {
+                     std::int64_t steps, std::int64_t *report, void *stream) {
   for (std::size_t k = 0; k < plan.populations.size(); ++k) {
     const PopulationPlan &p = plan.populations[k];
     Task task = fixed_part(p, plan);
     set_part_of_run(task, p, k, args, first, steps);
+    task.report = report;
     of_name(models::Neurons{}, p.model, [&](auto model) {
       if constexpr (decltype(model)::n_window == 0)
         start<decltype(model)>(task, stream);

@@ -15,8 +15,9 @@ namespace fastsnn::cuda {
 std::string why_not_isolated(const fastsnn::Plan &, const fastsnn::RunArgs &);
 
 // The steps [first, first + steps) of a run, counted over all its samples: resets, steps, traces,
-// counts, records.  args.counts must be zero where a sample begins.
+// counts, records.  args.counts must be zero where a sample begins.  report, on the device: null,
+// or 4 numbers that become finished samples, finished steps, the same again, 0.
 void launch_isolated(const fastsnn::Plan &, const fastsnn::RunArgs &, std::int64_t first,
-                     std::int64_t steps, void *stream);
+                     std::int64_t steps, std::int64_t *report, void *stream);
 
 } // namespace fastsnn::cuda

@@ -43,6 +43,7 @@ struct Task {
   const float *current, *inject_v;
   bool current_per_step, inject_per_step;
   std::int32_t *counts; // [S, count]
+  std::int64_t *report; // null, or as isolated.h says
   std::int32_t n_records;
   Watch records[limit_records];
 };
@@ -185,6 +186,13 @@ template <class Model, int width, bool each> struct Tile {
   }
 };
 
+FASTSNN_DEVICE void report(const Task &task, std::int64_t finished, std::int32_t steps) {
+  const std::int64_t whole = task.sample * task.per_sample + task.t + steps;
+  task.report[0] = finished;
+  task.report[1] = task.report[2] = whole;
+  task.report[3] = 0;
+}
+
 // what drives a tile from outside in a step
 template <int width> struct Outside {
   Pack<float, width> current, jump;
@@ -232,6 +240,8 @@ FASTSNN_KERNEL void FASTSNN_MOST_THREADS(block_threads) run(const Task task) {
     t = ends ? 0 : t + 1;
   }
   tile.end(task);
+  if (task.report && tile.element == 0)
+    report(task, sample, n_steps);
 }
 
 } // namespace fastsnn::cuda::isolated

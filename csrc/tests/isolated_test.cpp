@@ -130,8 +130,11 @@ template <class Model> struct Net {
     const fastsnn::Plan network = plan();
     const RunArgs run = args(network.populations[0]);
     expect(cuda::why_not_isolated(network, run).empty(), Model::name, "may run isolated");
+    std::int64_t report[4] = {};
     for (std::int64_t s = 0; s < c.samples * c.steps; s += c.launch)
-      cuda::launch_isolated(network, run, s, std::min(c.launch, c.samples * c.steps - s), nullptr);
+      cuda::launch_isolated(network, run, s, std::min(c.launch, c.samples * c.steps - s), report,
+                            nullptr);
+    expect(report[0] == c.samples && report[1] == c.samples * c.steps, Model::name, "report");
   }
 
   struct Draws {
