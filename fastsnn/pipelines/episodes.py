@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from fastsnn.analysis.analyzers import Analyzer
 from fastsnn.environments import Environment
 from fastsnn.network import Network
 from fastsnn.pipelines import actions
 from fastsnn.pipelines.progress import passing
+
+if TYPE_CHECKING:
+    from fastsnn.analysis.analyzers import Analyzer
 
 
 class EnvironmentPipeline:
