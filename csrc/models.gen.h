@@ -751,7 +751,6 @@ struct Rmax {
   static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     const T leak_e = param[1];
-    const T tau_c_steps = param[2];
     const T reward = param[3];
     T w = synapse[0];
     T e = synapse[1];

@@ -214,18 +214,18 @@ def _rule_struct(model: type[Rule]) -> str:
 
     in_terms = {id(n) for _, v in body.assignments for c in ast.walk(v) if isinstance(c, ast.Call)
                 and getattr(c.func, "id", "") == "over_batch" for n in ast.walk(c)}  # fmt: skip
-    outer = {
-        n.id
-        for e in [v for _, v in body.assignments] + list(body.returns)
-        for n in ast.walk(e)
-        if isinstance(n, ast.Name) and id(n) not in in_terms
-    }
     # a local that only feeds terms was expanded into them
     kept = [
         (t, v)
         for k, (t, v) in enumerate(body.assignments)
         if t in synapse or _needed(t, body, k, in_terms)
     ]
+    outer = {
+        n.id
+        for e in [v for _, v in kept] + list(body.returns)
+        for n in ast.walk(e)
+        if isinstance(n, ast.Name) and id(n) not in in_terms
+    }
     learn = [
         *_unpack("param", params, outer, kept),
         *_unpack("synapse", synapse, set(), None),
