@@ -201,6 +201,7 @@ private:
     source.has_rows = source.has_rows || !one_by_one;
     if (spread_.team == 1 || source.whole)
       return;
+    p.copies = true;
     const RuleFacts facts = rule_facts(p.rule);
     const std::size_t bytes = sizeof(float) * 2 * from_.batch * source.n;
     for (int k = 0; k < facts.n_pre - 1; ++k) {
@@ -285,6 +286,10 @@ private:
     for (std::size_t k = 0; k < to_.fields.size(); ++k)
       if (weight[k])
         place(to_.fields[k], true);
+    for (Projection &p : to_.projections)
+      if (p.copies)
+        p.pre_copy = rooms_.take(4 * std::int64_t(from_.batch) * (rule_facts(p.rule).n_pre - 1) *
+                                 to_.populations[p.source].n);
     layout.bytes = rooms_.shared();
     to_.scratch = rooms_.scratch();
   }

@@ -36,6 +36,7 @@ template <class Rule, class Exchange> class Learner {
   const Values<float> w;
   const int batch;
   const std::uint32_t *rows;  // [n_pre, batch words], or null: one batch element, Population::sent
+  float *copied;              // pre variables, [n_pre - 1, B, n_pre], or null
   const std::uint32_t *posts; // own words
   float param[at_least_one(Rule::n_param)];
   float low, high; // bounds for all synapses
@@ -68,6 +69,10 @@ template <class Rule, class Exchange> class Learner {
   // a variable of neuron i of the source, which may live in another block.  An ordinary load: what
   // comes before a barrier is seen behind it, and where no term needs it there is none.
   FASTSNN_DEVICE float pre_variable(int e, int b, std::int64_t i) const {
+    return copied ? copied[(std::int64_t(e) * batch + b) * source.n + i] : distant(e, b, i);
+  }
+
+  FASTSNN_DEVICE float distant(int e, int b, std::int64_t i) const {
     const PreVariable &v = wires.pre[e];
     if (!v.published)
       return k.values<float>(v.field)(b, static_cast<std::int32_t>(i));
@@ -177,11 +182,22 @@ public:
         rows(wires.lag         ? k.in<std::uint32_t>(wires.last_rows)
              : source.has_rows ? k.in<std::uint32_t>(source.rows)
                                : nullptr),
+        copied(wires.copies && !wires.events ? k.in<float>(wires.pre_copy) : nullptr),
         posts(k.in<std::uint32_t>(wires.lag ? wires.last_own : target.sent_own)),
         low(wires.low == none ? 0.0f : k.number(wires.low, 0)),
         high(wires.high == none ? 0.0f : k.number(wires.high, 0)) {
     for (int e = 0; e < Rule::n_param; ++e)
       param[e] = e == Rule::reward ? reward(0) : k.number(wires.param + e, 0);
+  }
+
+  // what every synapse needs of other blocks, brought here
+  FASTSNN_DEVICE void copy_pre() const {
+    for (int e = 0; copied && e < Rule::n_pre - 1; ++e)
+      each_thread(std::int64_t(batch) * source.n, [&](std::int64_t item) {
+        const std::int64_t b = item / source.n;
+        copied[e * std::int64_t(batch) * source.n + item] =
+            distant(e, static_cast<int>(b), item - b * source.n);
+      });
   }
 
   // every synapse of the own columns
@@ -222,22 +238,30 @@ public:
       const int j = word * 32 + lane_index();
       const bool elsewhere = j >= own.n || bit(any_post(word), lane_index());
       bool changed = false;
-      each_warp(source.n, [&](std::int64_t i) {
-        if (!elsewhere)
-          changed = spiking_row(i, j) || changed;
-      });
-      note_change(j, changed);
+      // a lane looks at one row, then all lanes take those with spikes
+      for (std::int64_t first = warp_index(); first < source.n; first += 32 * n_warps()) {
+        std::uint32_t left = ballot(any_pre(first + std::int64_t(lane_index()) * n_warps()));
+        for (; left; left &= left - 1)
+          if (!elsewhere)
+            changed = spiking_row(first + lowest_bit(left) * n_warps(), j) || changed;
+      }
+      if (j < own.n)
+        note_change(j, changed);
     }
   }
 
 private:
-  FASTSNN_DEVICE bool spiking_row(std::int64_t i, int j) const {
+  // whether row i spiked in any batch element
+  FASTSNN_DEVICE bool any_pre(std::int64_t i) const {
     const int batch_words = k.plan->batch_words;
     std::uint32_t any = 0;
-    for (int group = 0; group < batch_words; ++group)
+    for (int group = 0; group < batch_words && i < source.n; ++group)
       any |= rows[i * batch_words + group];
-    if (!any)
-      return false;
+    return any != 0;
+  }
+
+  FASTSNN_DEVICE bool spiking_row(std::int64_t i, int j) const {
+    const int batch_words = k.plan->batch_words;
     float term[n_terms] = {};
     if (wires.max) {
       all_terms(term, i, j);

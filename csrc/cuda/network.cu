@@ -185,7 +185,16 @@ FASTSNN_DEVICE void begin_presentation(const Block &k, Position &at) {
 
 // Learning of one step.  delivers: and the currents of the next one, of projections that are fused.
 template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &now, bool delivers) {
-  bool any_columns = false;
+  bool copies = false, any_columns = false;
+  for (int q = 0; q < k.plan->n_projections; ++q) {
+    const Projection &wires = k.projections[q];
+    if (!wires.copies || !k.plan->learning || wires.events)
+      continue;
+    of_rule<Exchange>(k, wires, now, [](const auto &learner) { learner.copy_pre(); });
+    copies = true;
+  }
+  if (copies)
+    sync_block();
   for (int q = 0; q < k.plan->n_projections; ++q) {
     const Projection &wires = k.projections[q];
     if (wires.learns)
@@ -309,6 +318,10 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
   for (std::int64_t left = call.steps; left > 0 && at.sample < plan.n_samples; --left) {
     if (at.t == 0)
       begin_presentation(k, at);
+    if (plan.n_steps == 0) {
+      end_presentation(k, at);
+      continue;
+    }
     now.sample = at.sample;
     now.t = at.t;
     now.row = at.sample * plan.n_steps + at.t;

@@ -106,6 +106,8 @@ struct Projection {
   PreVariable pre[limit_side];
   float *published_own[limit_side]; // where the rule's own presynaptic variables are published
   std::int32_t last_pre, last_post; // fields
+  bool copies;                      // where every synapse is learnt, pre[] are copied to
+  Room pre_copy;                    // [presynaptic variables, B, n_pre]
   Room last_rows, last_own;         // as Population::rows and sent_own, of the step before
   bool lag, mean, max, bounded, per_event; // per_event: the rule may visit only what spiked
   // of a run
