@@ -74,7 +74,7 @@ def test_alias_gives_the_same_modules_and_goes_away_again():
         assert nodes is importlib.import_module("fastsnn.bindsnet.network.nodes")
         assert nodes.__name__ == nodes.__spec__.name == "fastsnn.bindsnet.network.nodes"
         assert importlib.import_module("snn_of_others").network.nodes is nodes
-        with pytest.raises(ModuleNotFoundError, match="snn_of_others.nothing"):
+        with pytest.raises(ModuleNotFoundError, match=r"snn_of_others\.nothing"):
             importlib.import_module("snn_of_others.nothing")
     finally:
         alias.remove(made)
