@@ -41,3 +41,6 @@ class Environment(ABC):
 
     def close(self) -> None:  # noqa: B027  most have nothing to end
         """End the environment."""
+
+    def preprocess(self) -> None:  # noqa: B027  most give what a network can take
+        """Prepare an observation for the network."""

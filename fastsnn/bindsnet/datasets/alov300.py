@@ -99,6 +99,10 @@ class ALOV300(Dataset):
         box = [scale * corner for corner in sample["currbb"]]
         return _draw(sample["currimg"], box, f"sample {idx}")
 
+    def progress(self, count: int, block_size: int, total_size: int) -> None:
+        """Print how much of a download is done, as `urllib.request.urlretrieve` asks for."""
+        print(f"\r{min(1.0, count * block_size / max(1, total_size)):.0%}", end="")
+
     def _read(self, marks: Path, folder: Path) -> None:
         """Add the pairs of marked frames of one video."""
         frames = []

@@ -114,3 +114,12 @@ class TorchVisionDatasetPipeline(DataLoaderPipeline):
 
     def test_step(self) -> None:
         """Nothing to look at."""
+
+
+def __getattr__(name: str) -> Any:
+    # plots are slow to import, and may never be asked for
+    if name == "PipelineAnalyzer":
+        from fastsnn.bindsnet.analysis import pipeline_analysis
+
+        return pipeline_analysis.PipelineAnalyzer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

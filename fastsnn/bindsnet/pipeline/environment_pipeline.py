@@ -165,3 +165,12 @@ class EnvironmentPipeline(BasePipeline):
             steps = int(self.time / self.network.dt)
             return obs.expand(steps, *obs.shape).clone()
         return self.encoding(obs, self.time, device=self.device)
+
+
+def __getattr__(name: str) -> Any:
+    # plots are slow to import, and may never be asked for
+    if name == "MatplotlibAnalyzer":
+        from fastsnn.bindsnet.analysis import pipeline_analysis
+
+        return pipeline_analysis.MatplotlibAnalyzer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
