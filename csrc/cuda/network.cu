@@ -318,10 +318,6 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
   for (std::int64_t left = call.steps; left > 0 && at.sample < plan.n_samples; --left) {
     if (at.t == 0)
       begin_presentation(k, at);
-    if (plan.n_steps == 0) {
-      end_presentation(k, at);
-      continue;
-    }
     now.sample = at.sample;
     now.t = at.t;
     now.row = at.sample * plan.n_steps + at.t;

@@ -144,8 +144,7 @@ class ReplicaProgram:
     ) -> None:
         told = Told(args)
         launched = 0
-        # presentations of no steps reset and normalise
-        while launched < max(1, whole) or (args[0].retry and not self._finished(args)):
+        while launched < whole or (args[0].retry and not self._finished(args)):
             self._native.launch(self._steps, stream)
             launched += self._steps
             self._native.wait(1)
