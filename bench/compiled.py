@@ -20,7 +20,9 @@ _PROPERTIES = re.compile(
     r"(?P<loads>\d+) bytes spill loads"
     r"(?:\n[^\n]*Used (?P<registers>\d+) registers(?P<rest>[^\n]*))?"
 )
-_HELPERS = ("block.h", "device.h", "gpu.h")
+# what reads for many others: they say more
+_HELPERS = ("block.h", "device.h", "gpu.h", "parts.py")
+_READERS = ("load", "store", "number")
 _DEFINITION = re.compile(r"^\s*(?:template\b.*)?(?:FASTSNN_\w+|__global__|__device__|def)\s")
 # where a kernel does not say how many threads it has
 _THREADS = 256
@@ -130,5 +132,5 @@ def _place(file: Path, line: int) -> str | None:
             names = re.findall(r"(\w+)\s*\(", " ".join(lines[k : k + 2]))
             names = [n for n in names if not n.startswith(("FASTSNN_", "__"))]
             if names:
-                return f"{file.name} {names[0]}"
+                return None if names[0].startswith(_READERS) else f"{file.name} {names[0]}"
     return file.name

@@ -70,7 +70,14 @@ def triton_units() -> Iterator[Unit]:
     """Every Triton kernel, compiled."""
     if toolchain.bundled("ptxas") is None:
         raise ToolError("triton is not installed here")
-    yield from ()
+    from fastsnn.backends.triton_compile import catalogue
+
+    for made in catalogue():
+        batch = made.constants.get("BATCH", 1)
+        label = made.label.strip() + (f", batch {batch}" if batch > 1 else "")
+        yield toolchain.compile_triton(
+            made.kernel, made.signature, made.constants, made.attributes, made.options, label
+        )
 
 
 BACKENDS: dict[str, Callable[[], Iterator[Unit]]] = {"triton": triton_units, "cuda": cuda_units}
@@ -207,10 +214,11 @@ def _kernels(backend: str, missing: list[str]) -> list[Kernel]:
     found: list[Kernel] = []
     try:
         for unit in BACKENDS[backend]():
-            found += kernels_of(unit)
+            # one that is compiled for other alignments often comes out the same
+            found += [kernel for kernel in kernels_of(unit) if kernel not in found]
     except ToolError as error:
         missing.append(f"{backend}: {error}")
-    return found
+    return sorted(found, key=lambda kernel: kernel.name)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ class Sparse(Connectivity):
             return Sparse(values).weight(what, layout, bounds, seed, stream)
         w = super().weight(what, layout, bounds, seed, stream)
         if self.pre is not None and self.w is not None and torch.as_tensor(self.w).dim():
-            pre, post = (torch.as_tensor(ids).reshape(-1).long() for ids in (self.pre, self.post))
+            pre, post = (torch.as_tensor(i).cpu().reshape(-1).long() for i in (self.pre, self.post))
             w = w[torch.argsort(pre * (int(post.max()) + 1 if len(post) else 1) + post)]
         return w
 
