@@ -14,6 +14,8 @@ from torch import Tensor
 
 from fastsnn.analysis.style import new_figure
 
+_FILES_ONLY = ("backend_agg", "backend_svg", "backend_pdf", "backend_ps", "backend_cairo")
+
 
 @dataclass
 class View:
@@ -31,10 +33,14 @@ class View:
         self.artists = list(self.artists) or [None] * len(self.axes)
 
     def show(self, seconds: float = 1e-3) -> None:
-        """Let a window of pyplot catch up; does nothing without a window."""
-        self.figure.canvas.draw_idle()
-        if self.figure.canvas.manager is not None:
-            self.figure.canvas.start_event_loop(seconds)
+        """Let a window of pyplot catch up; does nothing where there is no window."""
+        canvas = self.figure.canvas
+        if canvas.manager is None or type(canvas).__module__.rpartition(".")[2] in _FILES_ONLY:
+            return
+        canvas.draw_idle()
+        canvas.start_event_loop(seconds)
+        # places are found once: to look for them is half the work of drawing
+        self.figure.set_layout_engine("none")
 
 
 def open_view(
