@@ -102,6 +102,18 @@ def test_native_runs_see_what_users_write(change, batch):
     assert_same(*both(change, batch=batch, adaptive=True))
 
 
+@pytest.mark.parametrize("mask", [torch.tensor([1, 5]), torch.arange(7) % 2 == 0])
+def test_clamps_are_masks_or_indices(mask):
+    ends = []
+    for backend in ("torch", "native"):
+        net = plastic()
+        net.backend = backend
+        net.run({"X": spikes(30, 1, 12)}, 30, clamp={"Y": mask})
+        ends.append(net.monitors["Y"].get("s"))
+        assert bool(ends[-1][:, 0, mask].all())
+    assert torch.equal(*ends)
+
+
 def test_native_runs_learn_from_reward_as_torch_does():
     assert_same(*both(reset, rule=MSTDP, batch=2))
 

@@ -149,6 +149,14 @@ class MulticompartmentConnection(AbstractMulticompartmentConnection):
         self.manual_update, self.traces = manual_update, traces
         self.activity: Tensor | None = None
 
+    @property
+    def w(self) -> Tensor:
+        """The value of the first `Weight`, as other connections show theirs."""
+        for feature in self.pipeline:
+            if isinstance(feature, Weight):
+                return feature.value
+        raise AttributeError("this connection has no Weight")
+
     def compute(self, s: Tensor) -> Tensor:
         """Pass the spikes through the features, and sum over the sources."""
         spike = flat(s).to(torch.float32)

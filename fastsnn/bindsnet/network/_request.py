@@ -12,6 +12,7 @@ from torch import Tensor
 from fastsnn.errors import FastsnnError, ShapeError
 
 if TYPE_CHECKING:
+    from fastsnn.bindsnet.network._layer import Nodes
     from fastsnn.bindsnet.network.network import Network
 
 _FORCED = ("clamp", "unclamp", "injects_v")
@@ -39,19 +40,22 @@ class Request:
         self.steps = int(time / net.dt)
         self.one_step = one_step
         self.inputs = {name: self._input(net, name, x) for name, x in inputs.items()}
-        self.forced = {k: dict(kwargs.pop(k, None) or {}) for k in _FORCED}
+        self.forced = {
+            what: {
+                name: torch.as_tensor(x)
+                if what == "injects_v"
+                else _mask(_layer(net, what, name), x)
+                for name, x in dict(kwargs.pop(what, None) or {}).items()
+            }
+            for what in _FORCED
+        }
         self.replay = dict(kwargs.pop("replay", None) or {})
         self.masks = dict(kwargs.pop("masks", None) or {})
         self._amplitudes = {k: kwargs.pop(k, None) for k in ("a_plus", "a_minus")}
         self.kwargs = {k: v for k, v in kwargs.items() if k not in ("mask", "learning")}
 
     def _input(self, net: Network, name: str, x: Tensor) -> Tensor:
-        if name not in net.layers:
-            raise FastsnnError(
-                f"run(inputs=...): there is no layer '{name}'; there are: "
-                f"{', '.join(net.layers) or 'none'}."
-            )
-        layer = net.layers[name]
+        layer = _layer(net, "inputs", name)
         x = torch.as_tensor(x)
         x = x[None, None] if x.dim() == 1 else x[:, None] if x.dim() == 2 else x
         if len(x) < self.steps:
@@ -76,9 +80,7 @@ class Request:
         given = self.forced[what].get(name)
         if given is None:
             return None
-        given = torch.as_tensor(given)
-        row = given[t] if given.dim() > 1 else given
-        return row if what == "injects_v" else row.bool()
+        return given[t] if given.dim() > 1 else given
 
     def amplitudes(self, pair: Any) -> dict[str, Any]:
         """a_plus and a_minus of a connection: given for all, or by pair (source, target)."""
@@ -86,3 +88,23 @@ class Request:
             k: v.get(pair) if isinstance(v, Mapping) else v for k, v in self._amplitudes.items()
         }
         return {k: v for k, v in found.items() if v is not None}
+
+
+def _layer(net: Network, what: str, name: str) -> Nodes:
+    if name not in net.layers:
+        raise FastsnnError(
+            f"run({what}=...): there is no layer '{name}'; there are: "
+            f"{', '.join(net.layers) or 'none'}."
+        )
+    return net.layers[name]
+
+
+def _mask(layer: Nodes, given: Any) -> Tensor:
+    """A mask of neurons, [n] or [steps, n]; whole numbers are indices of them."""
+    given = torch.as_tensor(given, device=layer.s.device)
+    if given.dtype in (torch.bool, torch.uint8) or given.is_floating_point():
+        return given.bool()
+    mask = torch.zeros(*given.shape[:-1], layer.shape[0], dtype=torch.bool, device=given.device)
+    return (
+        mask.scatter_(-1, given.long(), True) if given.dim() else mask.index_fill_(0, given, True)
+    )
