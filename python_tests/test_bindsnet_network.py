@@ -221,6 +221,15 @@ def test_probability_thins_signals():
     assert abs(arrived - 1250) < 5 * np.sqrt(5000 * 0.25 * 0.75)
 
 
+@pytest.mark.parametrize(("rows", "steps"), [(6, 6), (7, 7), (9, 7)])
+def test_a_whole_number_of_steps_is_not_truncated(rows, steps):
+    net = Network(dt=0.1)
+    net.add_layer(Input(3), "X")
+    net.add_monitor(Monitor(net.layers["X"], "s"), "X")
+    net.run({"X": spikes(rows, 1, 3)}, 0.7)
+    assert len(net.monitors["X"].get("s")) == steps
+
+
 def test_getting_empties_an_open_recording_only():
     net = plastic()
     net.add_monitor(Monitor(net.layers["X"], ["s"], time=5), "X")

@@ -36,8 +36,7 @@ class Request:
                 f"run(inputs=...) is a {type(inputs).__name__}, expected a dict from names of "
                 f"layers to tensors."
             )
-        # truncated, as encoders truncate it: 0.7 / 0.1 are 6 steps
-        self.steps = int(time / net.dt)
+        self.steps = steps_in(time, net.dt, inputs)
         self.one_step = one_step
         self.inputs = {name: self._input(net, name, x) for name, x in inputs.items()}
         self.forced = {
@@ -88,6 +87,18 @@ class Request:
             k: v.get(pair) if isinstance(v, Mapping) else v for k, v in self._amplitudes.items()
         }
         return {k: v for k, v in found.items() if v is not None}
+
+
+def steps_in(time: float, dt: float, inputs: Mapping[str, Any]) -> int:
+    """Steps of a run: rounded where time / dt is a whole number but for rounding, else truncated.
+
+    Scripts truncate: where their input is one step short for that reason, so is the run.
+    """
+    truncated, rounded = int(time / dt), round(time / dt)
+    if abs(rounded * dt - time) > 1e-6 * max(dt, abs(time)):
+        return truncated
+    lengths = [len(x) for x in inputs.values() if getattr(x, "ndim", 1) > 1]
+    return truncated if lengths and min(lengths) == truncated else rounded
 
 
 def _layer(net: Network, what: str, name: str) -> Nodes:
