@@ -37,9 +37,13 @@ class Traces:
     def _fit(self, group: dict[str, Tensor], name: str, shape: torch.Size, w: Tensor) -> None:
         have = group.get(name)
         if have is None or have.shape != shape:
-            group[name] = torch.zeros(shape, dtype=torch.float32, device=w.device)
+            group[name] = torch.zeros(shape, dtype=_dtype(w), device=w.device)
         elif have.device != w.device:
             group[name] = have.to(w.device)
+
+
+def _dtype(w: Tensor) -> torch.dtype:
+    return torch.float64 if w.dtype == torch.float64 else torch.float32
 
 
 def constants(rule: type[Rule], numbers: dict[str, Any], dt: float) -> dict[str, Any]:
@@ -68,12 +72,12 @@ def learn(
     traces.prepare(source, target, w)
     # kept by rules with lag, while a reset empties the layer's own tensor
     copy = bool(rule.lag)
-    pre, post = (layer.s.to(torch.float32, copy=copy) for layer in (source, target))
+    pre, post = (layer.s.to(_dtype(w), copy=copy) for layer in (source, target))
     known = {**numbers, **constants(rule, numbers, dt), "dt": dt, "reward": reward, "w": w}
     known |= {name: traces.own[name] for name in rule.own("synapse")}
     seen = {"pre": pre, "post": post}
     if rule.lag:
-        seen = {at: traces.last[at].to(torch.float32) for at in seen}
+        seen = {at: traces.last[at].to(_dtype(w)) for at in seen}
     for at, layer, names in (("pre", source, _OF_SOURCE), ("post", target, _OF_TARGET)):
         known[at] = Side(reducer, at, seen[at])
         for name in rule.own(at):

@@ -159,9 +159,11 @@ class MulticompartmentConnection(AbstractMulticompartmentConnection):
 
     def compute(self, s: Tensor) -> Tensor:
         """Pass the spikes through the features, and sum over the sources."""
-        spike = flat(s).to(torch.float32)
+        first = self.pipeline[0].value.dtype if self.pipeline else torch.float32
+        dtype = torch.float64 if first == torch.float64 else torch.float32
+        spike = flat(s).to(dtype)
         if self.pipeline and all(type(f) in _FACTORS for f in self.pipeline):
-            signal = spike @ self._factor().to(torch.float32)
+            signal = spike @ self._factor().to(dtype)
         else:
             signals = spike[:, :, None].expand(-1, -1, self.target.n)
             for feature in self.pipeline:

@@ -21,7 +21,7 @@ NAMES = {
     "refrac": "refrac_count", "v_thresh": "thresh", "v_rest": "rest", "v_reset": "reset",
     "t_refrac": "refrac", "decay_theta": "theta_decay", "decay_i": "i_decay", "tau_m": "tc_decay",
     "tau_i": "tc_i_decay", "tau_theta": "tc_theta_decay", "spike": "s",
-    "spike_window": "last_spikes",
+    "spike_window": "last_spikes", "res_kernel": "resKernel", "ref_kernel": "refKernel",
 }  # fmt: skip
 _NOT_IN_LAYER = {"i_syn", "i_window", "learning", "dt", "half_dt", "lbound"}
 
