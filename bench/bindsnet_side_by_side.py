@@ -47,8 +47,11 @@ class Pair:
         return self.bindsnet / self.fastsnn
 
 
-def bindsnet_diehl_cook(ours: DiehlCook) -> Callable[[Tensor], Tensor]:
-    """Return a function that shows one image, [784] uint8, and gives the spike counts."""
+def bindsnet_diehl_cook(ours: DiehlCook, device: str = "cpu") -> Callable[[Tensor], Tensor]:
+    """Return a function that shows one image, [784] uint8, and gives the spike counts.
+
+    device: where the network and the images lie.
+    """
     from bindsnet.encoding import poisson
     from bindsnet.models import DiehlAndCook2015
     from bindsnet.network.monitors import Monitor
@@ -59,14 +62,17 @@ def bindsnet_diehl_cook(ours: DiehlCook) -> Callable[[Tensor], Tensor]:
         n_neurons=ours.setting.n,
         dt=1.0,
         **ours.constants,
+        device=device,
         inpt_shape=(1, 28, 28),
     )
-    monitor = Monitor(network.layers["Ae"], ["s"], time=steps)
+    monitor = Monitor(network.layers["Ae"], ["s"], time=steps, device=device)
     network.add_monitor(monitor, name="Ae")
+    network.to(device)
 
     def show(pixels: Tensor) -> Tensor:
         rates = pixels.reshape(1, 28, 28) * (ours.max_rate / 255.0)
-        spikes = poisson(datum=rates, time=steps, dt=1.0).reshape(steps, 1, 1, 28, 28)
+        spikes = poisson(datum=rates, time=steps, dt=1.0, device=device)
+        spikes = spikes.reshape(steps, 1, 1, 28, 28)
         network.run(inputs={"X": spikes}, time=steps)
         counts = monitor.get("s").sum(0)
         network.reset_state_variables()

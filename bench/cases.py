@@ -77,8 +77,10 @@ class Case:
     def small(self, setting: Setting) -> Setting:
         """The setting of the parity check."""
         n, steps, samples = self.parity
-        batch = min(setting.batch, 4)
-        return replace(setting, n=n, steps=steps, samples=samples * batch, batch=batch)
+        batch, replicas = min(setting.batch, 4), min(setting.replicas, 4)
+        return replace(
+            setting, n=n, steps=steps, samples=samples * batch, batch=batch, replicas=replicas
+        )
 
 
 def _network(setting: Setting) -> Network:

@@ -254,7 +254,11 @@ def save(path: Path, content: Any) -> None:
 def append(folder: Path, content: dict[str, Any]) -> Path:
     """Add a report to the results of this machine: a list that only grows."""
     name = re.sub(r"[^a-z0-9]+", "-", f"{content['machine']['cpu']} {os.cpu_count()} cores".lower())
-    path = folder / f"{name.strip('-')}.json"
+    return append_to(folder / f"{name.strip('-')}.json", content)
+
+
+def append_to(path: Path, content: dict[str, Any]) -> Path:
+    """Add a report to a list that only grows."""
     save(path, [*(json.loads(path.read_text()) if path.exists() else []), content])
     return path
 
