@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -81,7 +82,6 @@ def plot_voltages(
                 that move most.
     """
     view = open_view(view, figure, (len(voltages), 1), size, sharex=True)
-    draw = _lines if lines else _colours
     for row, (layer, recorded) in enumerate(voltages.items()):
         v, first = _cut(by_step(recorded), layer, time, neurons)
         start = time[0] if time else 0
@@ -92,15 +92,13 @@ def plot_voltages(
             _name(axes, layer, row == len(voltages) - 1, dt)
         if lines:
             held = (thresholds or {}).get(layer)
-            limits = None if held is None else array(held).reshape(-1)
-            view.artists[row] = draw(axes, view.artists[row], v, span, first, limits)
+            limits = None if held is None else np.atleast_1d(array(held)).reshape(-1)
+            view.artists[row] = _lines(axes, view.artists[row], v, span, first, limits)
             axes.set_ylabel(f"{layer}\npotential, {unit}")
         else:
-            view.artists[row] = draw(axes, view.artists[row], v, span, first, colours)
+            view.artists[row] = _colours(axes, view.artists[row], v, span, first, colours)
             if fresh:
-                bar = view.figure.colorbar(view.artists[row], ax=axes, pad=0.015)
-                bar.set_label(f"potential, {unit}", color=INK)
-                bar.outline.set_visible(False)
+                _bar(view, axes, view.artists[row], f"potential, {unit}")
         axes.set_xlim(*span)
         span_text = "" if lines else f", {v.min():.4g} to {v.max():.4g} {unit}"
         title(axes, f"{layer}: {v.shape[1]:,} neurons{span_text}", 10)
@@ -154,14 +152,20 @@ def _name(axes: Axes, layer: str, last: bool, dt: float | None) -> None:
         axes.set_xlabel("time, step" if dt is None else "time, ms")
 
 
+def _bar(view: View, axes: Axes, image: Any, name: str) -> None:
+    bar = view.figure.colorbar(image, ax=axes, pad=0.015)
+    bar.set_label(name, color=INK)
+    bar.outline.set_visible(False)
+
+
 def _dot_size(n: int) -> float:
     """Points squared: large dots for few spikes."""
     return 30.0 if n < 300 else 12.0 if n < 3000 else 4.0
 
 
 def _colours(
-    axes: Axes, image: object, v: np.ndarray, span: tuple[float, float], first: int, colours: str
-) -> object:
+    axes: Axes, image: Any, v: np.ndarray, span: tuple[float, float], first: int, colours: str
+) -> Any:
     extent = (*span, first - 0.5, first + v.shape[1] - 0.5)
     if image is None:
         image = axes.imshow(
@@ -206,8 +210,8 @@ def _lines(
     room = 0.06 * (high - low) or 1.0
     axes.set_ylim(low - room, high + room)
     handles, labels = axes.get_legend_handles_labels()
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98), "borderaxespad": 0.0}
-    thin = {"columnspacing": 1.2, "handlelength": 1.5}
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98)}
+    thin: dict[str, Any] = {"columnspacing": 1.2, "handlelength": 1.5, "borderaxespad": 0.0}
     artists.append(
         axes.legend(handles, labels, fontsize=8, frameon=False, ncols=len(labels), **place, **thin)
     )
@@ -216,7 +220,7 @@ def _lines(
 
 def _thresholds(axes: Axes, limits: np.ndarray) -> list:
     low, high = float(limits.min()), float(limits.max())
-    style = {"color": RED, "lw": 1.0, "ls": (0, (4, 3))}
+    style: dict[str, Any] = {"color": RED, "lw": 1.0, "ls": (0, (4, 3))}
     if low == high:
         return [axes.axhline(low, label="threshold", **style)]
     return [

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,7 +35,10 @@ def plot_performance(
     lines = []
     for k, (name, values) in enumerate(performances.items()):
         seen = every * np.arange(1, len(values) + 1)
-        style = {"color": CYCLE[k % len(CYCLE)], "linestyle": DASHES[k % len(DASHES)]}
+        style: dict[str, Any] = {
+            "color": CYCLE[k % len(CYCLE)],
+            "linestyle": DASHES[k % len(DASHES)],
+        }
         marker = "o" if len(values) <= 30 else ""
         last = f"{name}: {values[-1]:.4g} {unit}".rstrip() if len(values) else name
         lines += axes.plot(seen, values, lw=1.8, marker=marker, ms=3.5, label=last, **style)

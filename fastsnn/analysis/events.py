@@ -16,6 +16,7 @@ import struct
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -139,7 +140,7 @@ def _records(data: bytes) -> Iterable[bytes]:
         place += length + 16
 
 
-def _fields(data: bytes) -> Iterable[tuple[int, bytes | int]]:
+def _fields(data: bytes) -> Iterable[tuple[int, Any]]:
     """Field numbers and values of a message."""
     place = 0
     while place < len(data):

@@ -18,9 +18,9 @@ SEQUENTIAL, DIVERGING = "magma", "RdBu_r"
 DPI = 150
 
 
-def new_figure(width: float, height: float, layout: str = "constrained") -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """A figure in inches that needs no screen and no pyplot."""
-    return Figure(figsize=(width, height), dpi=DPI, layout=layout)
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def quiet(axes: Axes) -> None:

@@ -64,7 +64,7 @@ def open_view(
     return View(figure, list(axes.flat))
 
 
-def array(values: Tensor | np.ndarray | Sequence[Any]) -> np.ndarray:
+def array(values: Tensor | np.ndarray | Sequence[Any] | float) -> np.ndarray:
     """Numbers on the host; sparse tensors become dense."""
     if isinstance(values, Tensor):
         values = values.detach()

@@ -54,15 +54,15 @@ class SpokenDigits(Dataset):
 
 def load_spoken(paths: Iterable[str | Path], center: bool = True) -> tuple[list[Tensor], Tensor]:
     """Read recordings: their spectra (see `log_mel`), and the digits their names begin with."""
-    paths = [Path(path) for path in paths]
+    files = [Path(path) for path in paths]
     spectra = []
-    for path in paths:
+    for path in files:
         with wave.open(str(path)) as file:
             if file.getsampwidth() != 2 or file.getnchannels() != 1:
                 raise DataError(f"{path}: expected 16 bits and one channel")
             sound = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             spectra.append(log_mel(sound, file.getframerate(), center=center))
-    return spectra, torch.tensor([int(path.name[0]) for path in paths])
+    return spectra, torch.tensor([int(path.name[0]) for path in files])
 
 
 def log_mel(

@@ -36,8 +36,8 @@ class Environment(ABC):
         """Begin a new episode; returns the first observation."""
 
     @abstractmethod
-    def render(self) -> None:
-        """Show the present state."""
+    def render(self) -> Any:
+        """Show the present state, or return what shows it."""
 
     def close(self) -> None:  # noqa: B027  most have nothing to end
         """End the environment."""

@@ -47,7 +47,7 @@ class CueReward(Environment):
             raise ValueError(f"cuebits is {cuebits}, expected 2 or more: there are four cues")
         self.ep_duration, self.cuebits, self.zeroprob, self.trial = epdur, cuebits, zprob, trial
         self.action_space = Discrete(2)
-        self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self.reset()
 
     def reset(self) -> np.ndarray:

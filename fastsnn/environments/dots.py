@@ -87,7 +87,7 @@ class DotTracing(Environment):
         self.bound_hand, self.fit_func, self.ring_size = bound_hand, fit_func, ring_size
         self.bullseye, self.teleport = bullseye, teleport
         self.action_space = Discrete(self.choices)
-        self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self.reset()
 
     def reset(self) -> np.ndarray:

@@ -57,10 +57,10 @@ class Gym(Environment):
         self.clip_rewards, self.add_channel_dim, self.seed = clip_rewards, add_channel_dim, seed
         self.history_length, self.delta = history_length, delta
         self.history: dict[int, Tensor] = {}
-        self._forget()
+        self.episode_step_count, self.history_index = 0, 1
         self.obs: Any = None
-        self.reward: float = 0.0
-        self.done, self.info = False, {}
+        self.reward, self.done = 0.0, False
+        self.info: dict[str, Any] = {}
 
     def step(self, a: int) -> tuple[Any, float, bool, dict[str, Any]]:
         """Do an action; returns observation, reward, done (ended or out of time) and info.

@@ -66,7 +66,8 @@ class Explorer:
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"probability is {probability}, expected 0 to 1")
         self.probability, self.after = probability, after
-        self.reset()
+        self.last: int | None = None
+        self.repeats = 0
 
     def __call__(self, action: int, n_actions: int) -> int:
         stuck = self.after is not None and action == self.last and self.repeats > self.after
@@ -79,8 +80,7 @@ class Explorer:
 
     def reset(self) -> None:
         """Forget which action came last."""
-        self.last: int | None = None
-        self.repeats = 0
+        self.last, self.repeats = None, 0
 
 
 class Delay:
@@ -112,7 +112,8 @@ class Overlay:
         if n < 1:
             raise ValueError(f"the overlay is of {n} frames, expected 1 or more")
         self.weights = torch.arange(1, n + 1) / n
-        self.reset()
+        self._last: Tensor | None = None
+        self._trail = torch.empty(0)
 
     def __call__(self, frame: Tensor) -> Tensor:
         if self._last is None:
@@ -125,4 +126,4 @@ class Overlay:
 
     def reset(self) -> None:
         """Begin with the next frame."""
-        self._last: Tensor | None = None
+        self._last = None
