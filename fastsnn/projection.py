@@ -53,7 +53,10 @@ class Projection:
         self.device = target.device
         self._check_options()
         layout = connectivity.layout(str(self), source.shape, target.shape, seed, index)
-        self.layout = replace(layout, synapses=layout.synapses and layout.synapses.to(self.device))
+        # `is`: no synapses are false, too
+        if layout.synapses is not None:
+            layout = replace(layout, synapses=layout.synapses.to(self.device))
+        self.layout = layout
         self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
         if bool((self.w_min > self.w_max).any()):
             raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")

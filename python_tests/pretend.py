@@ -102,7 +102,9 @@ def _check(func: Any, args: tuple, operands: list[Tensor]) -> None:
     at_home = not isinstance(args[0], OnGPU)
     if func in (Tensor.__getitem__, Tensor.__setitem__):
         # a tensor on the GPU takes indices from the CPU, too
-        operands = [x for x in args if isinstance(x, Tensor)] if not at_home else operands
+        operands = (
+            operands if at_home else [x for x in (args[0], *args[2:]) if isinstance(x, Tensor)]
+        )
     elsewhere = [x for x in operands if not isinstance(x, OnGPU)]
     in_place = func is Tensor.__setitem__ or (name.endswith("_") and not name.endswith("__"))
     if any(x.dim() or func in _STRICT for x in elsewhere) or (in_place and at_home):

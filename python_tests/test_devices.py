@@ -14,6 +14,7 @@ import pytest
 import torch
 from cases import Uniform
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from pretend import OnGPU, pretended_gpu
 from random_nets import cases
 from test_parity import RULES, competition, first_difference, stays_finite
@@ -28,6 +29,7 @@ from fastsnn import (
     Network,
     Poisson,
     Replicas,
+    Sparse,
     backends,
     evaluation,
     executing,
@@ -78,8 +80,8 @@ def test_pretended_gpu_refuses_what_a_gpu_refuses(gpu):
     assert near.copy_(far[0]).device.type == far.cpu().device.type == "cpu"
 
 
-@settings(max_examples=40)
-@given(case=cases())
+@settings(max_examples=25)
+@given(case=st.booleans().flatmap(lambda structured: cases(structured=structured)))
 def test_random_network_is_bit_identical_with_state_on_a_gpu(case):
     want = case.play("torch")
     assume(stays_finite(want))
@@ -165,6 +167,24 @@ def test_tensors_of_a_user_may_be_on_either_device(tmp_path, monkeypatch):
         assert there(net.state_dict()) == {True}
         net.run(5, {"in": Poisson(torch.full((3, 5), 90.0))}, reward=0.1)
         net.reset_state()
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_listed_synapses_may_be_given_on_either_device(p):
+    grid = (Uniform(0.0, 1.0, 2)(7, 9) < p).nonzero()
+    seen = []
+    for device in ("cpu", "cuda"):
+        with pretended_gpu():
+            pre, post = grid.to(device).T
+            w = Uniform(0.0, 30.0, 3)(len(grid))
+            net = Network(device=device, backend="torch")
+            net.population("in", models.Input(), 7, traces=True)
+            net.population("a", models.LIF(), 9, traces=True)
+            sparse = Sparse(w, pre, post)
+            net.projection("in", "a", sparse, rule=models.PostPre(nu_post=0.1), norm=9.0)
+            net.run(30, {"in": Poisson(torch.full((7,), 200.0))})
+            seen.append({k: v.cpu() for k, v in net.state_dict().items()})
+    assert first_difference(*seen) is None
 
 
 def test_replicas_stack_their_state_on_a_gpu(gpu):
