@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import itertools
+import operator
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,7 +26,8 @@ def ngrams(spikes: Tensor, n: int) -> Iterator[Ngram]:
     """
     if n < 1:
         raise ValueError(f"n is {n}, expected 1 or more")
-    active = [row.nonzero().flatten().tolist() for row in spikes if row.any()]
+    by_step = itertools.groupby(spikes.nonzero().tolist(), key=operator.itemgetter(0))
+    active = [[neuron for _, neuron in group] for _, group in by_step]
     for start in range(len(active) - n + 1):
         yield from itertools.product(*active[start : start + n])
 
@@ -46,8 +49,8 @@ def count_ngrams(
     if len(labels) != len(spikes):
         raise ValueError(f"{len(labels)} labels, expected {len(spikes)}: one a sample")
     for sample, label in zip(spikes, labels.tolist(), strict=True):
-        for gram in ngrams(sample, n):
-            scores.setdefault(gram, torch.zeros(n_labels))[int(label)] += 1
+        for gram, count in Counter(ngrams(sample, n)).items():
+            scores.setdefault(gram, torch.zeros(n_labels))[int(label)] += count
     return scores
 
 
@@ -70,6 +73,28 @@ def sum_scores(grams: Iterator[Ngram], scores: Mapping[Ngram, Tensor], n_labels:
         if gram in scores:
             total += scores[gram].cpu()
     return total
+
+
+def count_spikes(spikes: Tensor) -> Tensor:
+    """Sum recordings [n_samples, n_steps, n] over time: [n_samples, n].
+
+    Sparse recordings are not made dense; of spikes as bool or 0 and 1 in uint8 the counts are
+    int32, of others they are what `sum` gives.
+    """
+    if spikes.layout == torch.sparse_coo:
+        spikes = spikes.coalesce()
+        sample, _, neuron = spikes.indices()
+        n_samples, _, n = spikes.shape
+        flat = torch.zeros(n_samples * n, device=spikes.device)
+        flat.index_add_(0, sample * n + neuron, spikes.values().float())
+        return flat.view(n_samples, n)
+    if spikes.dtype == torch.bool:
+        spikes = spikes.view(torch.uint8)
+    if spikes.dtype != torch.uint8 or (spikes.numel() and spikes.max() > 1):
+        return spikes.sum(1)
+    # bytes are added up as bytes, a hundred times as fast, in parts that cannot overflow
+    parts = [part.sum(1, dtype=torch.uint8).int() for part in spikes.split(255, 1)]
+    return torch.stack(parts).sum(0, dtype=torch.int32)
 
 
 def fit_logistic(counts: Tensor, labels: Tensor, model: Any = None, **options: Any) -> Any:
@@ -102,8 +127,7 @@ def _samples(spikes: Tensor) -> Tensor:
 
 
 def _counts(counts: Tensor) -> np.ndarray:
-    counts = counts.to_dense() if counts.layout != torch.strided else counts
-    counts = counts.sum(1) if counts.ndim == 3 else counts
+    counts = count_spikes(counts) if counts.ndim == 3 else counts
     if counts.ndim != 2:
         raise ValueError(f"counts are {tuple(counts.shape)}, expected [n_samples, n]")
-    return counts.cpu().numpy()
+    return counts.to_dense().cpu().numpy()

@@ -38,6 +38,17 @@ def test_order_alone_tells_two_classes_apart():
     assert scores[0, 1].tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("n_steps", [1, 255, 256, 700])
+def test_spikes_of_long_recordings_are_counted_exactly(n_steps):
+    spikes = torch.rand(3, n_steps, 5) < 0.9
+    spikes[0] = True
+    want = spikes.long().sum(1)
+    for recorded in (spikes, spikes.byte(), spikes.float(), spikes.to_sparse(), 3 * spikes.byte()):
+        scale = int(recorded.to_dense().max())
+        assert torch.equal(readouts.count_spikes(recorded).long(), scale * want)
+    assert readouts.count_spikes(spikes[:0]).shape == (0, 5)
+
+
 def test_logistic_readout_separates_what_is_separable():
     pytest.importorskip("sklearn")
     labels = torch.arange(60) % 3

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fastsnn import analysis
 from fastsnn.analysis import View
+from fastsnn.analysis.style import DIVERGING
 from fastsnn.bindsnet.utils import (
     reshape_conv2d_weights,
     reshape_local_connection_2d_weights,
@@ -232,6 +233,9 @@ def _weights(
 ) -> AxesImage:
     im = im[0] if isinstance(im, tuple) else im
     view = None if im is None else View(im.figure, [im.axes], [im])
+    signed = w_min is not None and w_max is not None and w_min < 0.0 < w_max
+    # the default map would make zero look like any other weight
+    colours = DIVERGING if signed and colours == "hot_r" else colours
     view = analysis.plot_weights(
         weights, w_min=w_min, w_max=w_max, colours=colours, heading=title, lines=lines,
         line_colour=line_colour, view=view, figure=_figure(view, figsize),

@@ -28,7 +28,7 @@ def assign_labels(
     if rates is not None:
         rates = rates.cpu()
     assignments, proportions, rates = evaluation.assign_labels(
-        _counts(spikes), labels.cpu(), n_labels, rates, alpha
+        readouts.count_spikes(spikes), labels.cpu(), n_labels, rates, alpha
     )
     place = spikes.device
     return assignments.clamp(min=0).to(place), proportions.to(place), rates.to(place)
@@ -36,7 +36,7 @@ def assign_labels(
 
 def all_activity(spikes: Tensor, assignments: Tensor, n_labels: int) -> Tensor:
     """Predict by the mean count of the neurons of each label."""
-    predicted = evaluation.all_activity(_counts(spikes), assignments.cpu(), n_labels)
+    predicted = evaluation.all_activity(readouts.count_spikes(spikes), assignments.cpu(), n_labels)
     return predicted.to(spikes.device)
 
 
@@ -45,7 +45,7 @@ def proportion_weighting(
 ) -> Tensor:
     """Predict as `all_activity`, weighted by each neuron's proportion for its label."""
     predicted = evaluation.proportion_weighting(
-        _counts(spikes), assignments.cpu(), proportions.cpu(), n_labels
+        readouts.count_spikes(spikes), assignments.cpu(), proportions.cpu(), n_labels
     )
     return predicted.to(spikes.device)
 
@@ -85,18 +85,3 @@ def logreg_fit(spikes: Tensor, labels: Tensor, logreg: LogisticRegression) -> Lo
 def logreg_predict(spikes: Tensor, logreg: LogisticRegression) -> Tensor:
     """Predict; -1 for all samples where the model is not fitted yet."""
     return readouts.predict_logistic(spikes, logreg)
-
-
-def _counts(spikes: Tensor) -> Tensor:
-    """[n_samples, n]; of sparse recordings no dense copy is made."""
-    if spikes.layout == torch.sparse_coo:
-        spikes = spikes.coalesce()
-        sample, _, neuron = spikes.indices()
-        n_samples, _, n = spikes.shape
-        values = spikes.values().float()
-        flat = torch.zeros(n_samples * n, device=values.device)
-        return flat.index_add_(0, sample * n + neuron, values).view(n_samples, n)
-    if spikes.dtype == torch.bool:
-        # adding bytes up as integers is what `sum` does
-        return spikes.sum(1, dtype=torch.int32)
-    return spikes.sum(1)
