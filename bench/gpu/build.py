@@ -121,10 +121,9 @@ def directly(folder: Path) -> list[Module]:
     if nvcc is None:
         return [native]
     cuda = Module("_cuda", link=[nvcc, "-shared", "-cudart=static", f"-arch={tools.arch()}"])
-    headers = Path(nvcc).resolve().parents[1] / "include"
     own = [f"-DFASTSNN_MODULE={cuda.name}"]
     for source in sorted((CSRC / "cuda").glob("*.cpp")):
-        made(cuda, source, "host", [*cxx, *own, "-isystem", str(headers)])
+        made(cuda, source, "host", [*cxx, *own, "-isystem", str(tools.headers())])
     for source in sorted((CSRC / "cuda").glob("*.cu")):
         command = [nvcc, *given["cuda"], "-Xcompiler=-fPIC", f"-arch={tools.arch()}", *own]
         made(cuda, source, "device", command)

@@ -12,11 +12,29 @@ import torch
 
 def find(name: str, *folders: str) -> str | None:
     """A program of the CUDA toolkit: on the path, under CUDA_HOME, or where it usually is."""
-    homes = [os.environ.get(k, "") for k in ("CUDA_HOME", "CUDA_PATH")] + ["/usr/local/cuda"]
-    homes += sorted(map(str, Path("/usr/local").glob("cuda-*")), reverse=True)
-    places = [Path(home, folder, name) for home in homes if home for folder in ("bin", *folders)]
+    places = [home / folder / name for home in _homes() for folder in ("bin", *folders)]
     found = (str(p) for p in places if p.is_file() and os.access(p, os.X_OK))
     return shutil.which(name) or next(found, None)
+
+
+def _homes() -> list[Path]:
+    """Where the toolkit may be."""
+    named = [Path(os.environ[k]) for k in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(k)]
+    return [*named, Path("/usr/local/cuda"), *sorted(Path("/usr/local").glob("cuda-*"))[::-1]]
+
+
+def headers() -> Path:
+    """Where cuda_runtime_api.h is: nvcc may be a link or a script elsewhere.
+
+    Raises FileNotFoundError.
+    """
+    compiler = nvcc()
+    homes = [Path(compiler).resolve().parents[1]] if compiler else []
+    places = [home / "include" for home in (*homes, *_homes())]
+    for place in places:
+        if (place / "cuda_runtime_api.h").exists():
+            return place
+    raise FileNotFoundError(f"cuda_runtime_api.h is in none of {', '.join(map(str, places))}")
 
 
 def nvcc() -> str | None:
