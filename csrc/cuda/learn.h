@@ -32,14 +32,17 @@ template <class Rule, class Exchange> class Learner {
   const Projection &wires;
   const Now &now;
   const Population &source, &target;
-  const Slice own, own_pre;
-  const Values<float> w;
+  const Slice &own, &own_pre;
+  float *const weights;
+  const std::int32_t stride;
   const int batch;
   const std::uint32_t *rows;  // [n_pre, batch words], or null: one batch element, Population::sent
   float *copied;              // pre variables, [n_pre - 1, B, n_pre], or null
   const std::uint32_t *posts; // own words
   float param[at_least_one(Rule::n_param)];
   float low, high; // bounds for all synapses
+
+  FASTSNN_DEVICE float &w(std::int64_t i, int j) const { return weights[i * stride + j]; }
 
   FASTSNN_DEVICE bool pre_spike(int b, std::int64_t i) const {
     if (rows)
@@ -178,7 +181,8 @@ public:
   FASTSNN_DEVICE Learner(const Block &block, const Projection &projection, const Now &moment)
       : k(block), wires(projection), now(moment), source(k.populations[wires.source]),
         target(k.populations[wires.target]), own(k.slices[wires.target]),
-        own_pre(k.slices[wires.source]), w(k.values<float>(wires.w)), batch(k.plan->batch),
+        own_pre(k.slices[wires.source]), weights(k.values<float>(wires.w).at),
+        stride(static_cast<std::int32_t>(k.values<float>(wires.w).stride)), batch(k.plan->batch),
         rows(wires.lag         ? k.in<std::uint32_t>(wires.last_rows)
              : source.has_rows ? k.in<std::uint32_t>(source.rows)
                                : nullptr),

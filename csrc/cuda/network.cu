@@ -185,7 +185,7 @@ FASTSNN_DEVICE void begin_presentation(const Block &k, Position &at) {
 
 // Learning of one step.  delivers: and the currents of the next one, of projections that are fused.
 template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &now, bool delivers) {
-  bool copies = false, any_columns = false;
+  bool copies = false;
   for (int q = 0; q < k.plan->n_projections; ++q) {
     const Projection &wires = k.projections[q];
     if (!wires.copies || !k.plan->learning || wires.events)
@@ -199,19 +199,11 @@ template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &n
     const Projection &wires = k.projections[q];
     if (wires.learns)
       of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
-        if (wires.events)
-          any_columns = learner.columns() || any_columns;
-        else
-          learner.everything();
-      });
-  }
-  // rows that are delivered hold columns that other threads learnt
-  if (any_columns)
-    sync_block();
-  for (int q = 0; q < k.plan->n_projections; ++q) {
-    const Projection &wires = k.projections[q];
-    if (wires.events)
-      of_rule<Exchange>(k, wires, now, [&](const auto &learner) {
+        if (!wires.events)
+          return learner.everything();
+        // rows that are delivered hold columns that other threads learnt
+        if (learner.columns())
+          sync_block();
         if (wires.fused)
           learner.rows_and_deliver(delivers);
         else
