@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,9 +47,22 @@ def count_ngrams(
     spikes = _samples(spikes)
     if len(labels) != len(spikes):
         raise ValueError(f"{len(labels)} labels, expected {len(spikes)}: one a sample")
-    for sample, label in zip(spikes, labels.tolist(), strict=True):
-        for gram, count in Counter(ngrams(sample, n)).items():
-            scores.setdefault(gram, torch.zeros(n_labels))[int(label)] += count
+    if len(labels) and not (labels.min() >= 0 and labels.max() < n_labels):
+        raise ValueError(
+            f"labels go from {labels.min()} to {labels.max()}, expected 0 to {n_labels - 1}"
+        )
+    found: dict[Ngram, int] = {}
+    pairs = [
+        (found.setdefault(gram, len(found)), int(label))
+        for sample, label in zip(spikes, labels.tolist(), strict=True)
+        for gram in ngrams(sample, n)
+    ]
+    counts = torch.zeros(len(found), n_labels)
+    if pairs:
+        place = tuple(torch.tensor(pairs).T)
+        counts.index_put_(place, torch.ones(len(pairs)), accumulate=True)
+    for gram, row in zip(found, counts, strict=True):
+        scores[gram] = scores[gram].add_(row) if gram in scores else row
     return scores
 
 

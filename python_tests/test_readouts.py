@@ -36,6 +36,8 @@ def test_order_alone_tells_two_classes_apart():
     more = readouts.count_ngrams(forward, torch.tensor([1]), 2, n=2, scores=scores)
     assert more is scores
     assert scores[0, 1].tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="labels go from -1 to 2, expected 0 to 1"):
+        readouts.count_ngrams(spikes, torch.tensor([-1, 2]), 2, n=2)
 
 
 @pytest.mark.parametrize("n_steps", [1, 255, 256, 700])
