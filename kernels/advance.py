@@ -41,7 +41,7 @@ def deliver(wire, j, inside, b, r, n, BATCH: tl.constexpr, UNROLL: tl.constexpr)
             there = first + u < count
             i = tl.load(wire.ids + row * wire.n_pre + first + u, mask=there, other=0)
             at = (r * wire.n_pre + i) * n + j
-            values = values + (tl.load(wire.w + at, mask=j < tl.where(there, n, 0), other=0.0),)
+            values += (tl.load(wire.w + at, mask=j < tl.where(there, n, 0), other=0.0),)
         for u in tl.static_range(UNROLL):
             total = total + values[u]
     return total
@@ -118,7 +118,7 @@ def shift_windows(
         head = (tl.load(cell.heads + r * CELL[0].n_heads + q) + k) % CELL[0].windows[q][0]
         ring = cell.windows[q] + (r * CELL[0].windows[q][0] * BATCH + b) * n + j
         tl.store(ring + head * BATCH * n, value, mask=inside)
-        newest = newest + (value,)
+        newest += (value,)
     return newest
 
 
@@ -127,7 +127,7 @@ def products(cell, newest, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.
     """The `dot`s of a model, in the order of their calls."""
     values = ()
     for q in tl.static_range(len(CELL[0].dots)):
-        values = values + (product(cell, newest, j, inside, k, b, r, n, q, CELL, BATCH),)
+        values += (product(cell, newest, j, inside, k, b, r, n, q, CELL, BATCH),)
     return values
 
 
@@ -153,8 +153,8 @@ def drawn(control, cell, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.co
             row = r * CELL[0].uniform_rows + row_of(k, CELL[0].uniform_rows)
             at = (row * BATCH + b) * n + j
             value = tl.load(cell.uniforms + at, mask=inside, other=0.0)
-            for q in tl.static_range(len(CELL[0].lanes)):
-                values = values + (value,)
+            for _ in tl.static_range(len(CELL[0].lanes)):
+                values += (value,)
         else:
             facts = control + r * CONTROL
             four = words(
@@ -162,7 +162,7 @@ def drawn(control, cell, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.co
                 tl.load(facts + CLOCK) + k, b * n + j,
             )  # fmt: skip
             for q in tl.static_range(len(CELL[0].lanes)):
-                values = values + (rand(four[q]),)
+                values += (rand(four[q]),)
     return values
 
 
@@ -187,7 +187,7 @@ def injected(cell, state, j, inside, k, r, n, CELL: tl.constexpr):
         more = tl.load(cell.inject + row * n + j, mask=inside, other=0.0)
         values = ()
         for q in tl.static_range(len(state)):
-            values = values + (state[q] + more if q == CELL[0].v else state[q],)
+            values += (state[q] + more if q == CELL[0].v else state[q],)
         return values
     else:
         return state
@@ -225,9 +225,7 @@ def advance(
     dots = products(cell, newest, j, inside, k, b, r, n, CELL, BATCH)
     draws = drawn(control, cell, j, inside, k, b, r, n, CELL, BATCH)
     learning = tl.full((), CELL[0].learning, tl.int1)
-    state, spike, i_syn = CELL[0].step(
-        state, shared, numbers, i_syn, sent, learning, dots, draws
-    )
+    state, spike, i_syn = CELL[0].step(state, shared, numbers, i_syn, sent, learning, dots, draws)
     store_all(cell.state, at, state, inside)
     tl.store(cell.candidate + at, spike.to(tl.uint8), mask=inside)
     if CELL[0].summed:

@@ -18,7 +18,7 @@ def load_side(spike, variables, at, ok):
     """What a rule reads of one side: the spike as a number, then the variables."""
     values = (tl.load(spike + at, mask=ok, other=0).to(tl.float32),)
     for q in tl.static_range(len(variables)):
-        values = values + (tl.load(variables[q] + at, mask=ok, other=0).to(tl.float32),)
+        values += (tl.load(variables[q] + at, mask=ok, other=0).to(tl.float32),)
     return values
 
 
@@ -28,9 +28,9 @@ def load_params(s, r, RULES: tl.constexpr, P: tl.constexpr, BATCH: tl.constexpr)
     values = ()
     for q in tl.static_range(0, len(RULES[P].params)):
         if RULES[P].one_reward and q == len(RULES[P].params) - 1:
-            values = values + (tl.load(s.reward + r * BATCH),)
+            values += (tl.load(s.reward + r * BATCH),)
         else:
-            values = values + (tl.load(s.params + r * len(RULES[P].params) + q),)
+            values += (tl.load(s.params + r * len(RULES[P].params) + q),)
     return values
 
 
@@ -50,12 +50,12 @@ def reduced_terms(
             more = RULES[P].terms(pre, post, tl.load(s.reward + row), params)
             total = ()
             for q in tl.static_range(len(terms)):
-                total = total + (over_batch(terms[q], more[q], RULES[P].takes_max),)
+                total += (over_batch(terms[q], more[q], RULES[P].takes_max),)
             terms = total
         if RULES[P].takes_mean:
             total = ()
             for q in tl.static_range(len(terms)):
-                total = total + (divide(terms[q], tl.full((), BATCH, tl.float32)),)
+                total += (divide(terms[q], tl.full((), BATCH, tl.float32)),)
             terms = total
     return terms
 
@@ -89,7 +89,7 @@ def learnt(
         w = tl.where(tl.load(s.mask + at, mask=ok, other=0) != 0, 0.0, w)
     values = (w,)
     for q in tl.static_range(1, len(s.synapse)):
-        values = values + (new[q],)
+        values += (new[q],)
     return values
 
 
@@ -182,8 +182,6 @@ def learn(
             for q in range(tl.load(s.n_ids + row)):
                 i = tl.load(s.ids + row * s.n_pre + q).to(tl.int64)
                 if not spiked_before(s, i, b, r, BATCH):
-                    _, moved = learn_row(
-                        s, i, j, inside & ~hot, params, r, n, RULES, 0, BATCH
-                    )
+                    _, moved = learn_row(s, i, j, inside & ~hot, params, r, n, RULES, 0, BATCH)
                     changed = changed | moved
     note_changed(s, changed, j, inside, r, n)

@@ -213,7 +213,7 @@ def load_all(pointers, at, mask):
     """The values behind several pointers, as a tuple."""
     values = ()
     for q in tl.static_range(len(pointers)):
-        values = values + (tl.load(pointers[q] + at, mask=mask, other=0.0),)
+        values += (tl.load(pointers[q] + at, mask=mask, other=0.0),)
     return values
 
 
@@ -239,7 +239,7 @@ def load_numbers(cell, r, j, n, inside, CELL: tl.constexpr):
     """All numbers of a population."""
     values = ()
     for q in tl.static_range(len(CELL[0].columns)):
-        values = values + (number_of(cell, r, j, n, inside, q, CELL),)
+        values += (number_of(cell, r, j, n, inside, q, CELL),)
     return values
 
 

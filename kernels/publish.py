@@ -34,9 +34,7 @@ def candidates(cell, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.conste
 
 
 @triton.jit
-def chosen(
-    control, cell, k, b, r, n, CELL: tl.constexpr, BATCH: tl.constexpr, BLOCK: tl.constexpr
-):
+def chosen(control, cell, k, b, r, n, CELL: tl.constexpr, BATCH: tl.constexpr, BLOCK: tl.constexpr):
     """The candidate that keeps its spike, drawn uniformly or replayed; -1: none."""
     if CELL[0].replays_winners:
         row = r * CELL[0].winner_rows + row_of(k, CELL[0].winner_rows)
@@ -112,15 +110,11 @@ def shared_after(cell, j, inside, k, r, n, CELL: tl.constexpr, BATCH: tl.constex
     numbers = load_numbers(cell, r, j, n, inside, CELL)
     learning = tl.full((), CELL[0].learning, tl.int1)
     values = load_all(cell.halfway, r * n + j, inside)
-    store_all(
-        cell.shared, r * n + j, CELL[0].after(values, count, numbers, learning), inside
-    )
+    store_all(cell.shared, r * n + j, CELL[0].after(values, count, numbers, learning), inside)
 
 
 @triton.jit(do_not_specialize=["k"])
-def publish(
-    control, cell, n, k, CELL: tl.constexpr, BATCH: tl.constexpr, BLOCK: tl.constexpr
-):
+def publish(control, cell, n, k, CELL: tl.constexpr, BATCH: tl.constexpr, BLOCK: tl.constexpr):
     """Finish a step of one population.  Grid: 1, batch, replicas."""
     r = tl.program_id(2).to(tl.int64)
     if tl.load(control + r * CONTROL + ACTIVE) == 0:
@@ -139,9 +133,8 @@ def publish(
             spike = candidates(cell, j, inside, k, b, r, n, CELL, BATCH)
         spike = finish(cell, spike, j, inside, k, b, r, n, CELL, BATCH)
         length = add_list(cell.ids + (r * BATCH + b) * n, length, j, spike & inside)
-        if BATCH > 1:
-            if len(cell.shared) > 0:
-                shared_after(cell, j, j < tl.where(b == 0, n, 0), k, r, n, CELL, BATCH)
+        if BATCH > 1 and len(cell.shared) > 0:
+            shared_after(cell, j, j < tl.where(b == 0, n, 0), k, r, n, CELL, BATCH)
     tl.store(cell.n_ids + r * BATCH + b, length)
 
 
@@ -170,7 +163,7 @@ def trail(
     row = r * BATCH + tl.program_id(1)
     numbers = ()
     for q in tl.static_range(len(TRAIL[0].params)):
-        numbers = numbers + (tl.load(params + r * TRAIL[0].stride + q),)
+        numbers += (tl.load(params + r * TRAIL[0].stride + q),)
     length = tl.full((), 0, tl.int32)
     for first in range(0, n, BLOCK):
         j = (first + tl.arange(0, BLOCK)).to(tl.int64)

@@ -38,9 +38,7 @@ def encode(
 
 
 @triton.jit(do_not_specialize=["first"])
-def scatter(
-    ids, offsets, out, n, first, BATCH: tl.constexpr, BLOCK: tl.constexpr
-):
+def scatter(ids, offsets, out, n, first, BATCH: tl.constexpr, BLOCK: tl.constexpr):
     """Listed spikes as flags.  Grid: steps * batch.  out: uint8 [steps, B, n]; offsets: int64."""
     row = tl.program_id(0).to(tl.int64)
     for start in range(0, n, BLOCK):
@@ -127,7 +125,7 @@ def normalise(
                 # no columns where there is no row
                 some = moved & (j < tl.where(first + u < n_pre, n, 0))
                 at = (r * n_pre + first + u) * n + j
-                values = values + (tl.load(w + at, mask=some, other=0.0),)
+                values += (tl.load(w + at, mask=some, other=0.0),)
             for u in tl.static_range(UNROLL):
                 total = total + tl.abs(values[u])
         factor = divide(norm, tl.where(total == 0.0, 1.0, total))

@@ -1,24 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triton's interpreter, for tests on a CPU.  Import it before anything that imports triton."""
+"""Triton's interpreter, for tests where there is no GPU.
+
+Import it before anything that imports triton.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-os.environ.setdefault("TRITON_INTERPRET", "1")
+import places
+import pytest
+
+if not places.GPU:
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
+pytest.importorskip("triton")
 
 from triton.runtime import interpreter
 
-from fastsnn import backends
-from fastsnn.backends import triton_jit
+from fastsnn.backends import triton_jit, triton_run
+from fastsnn.kernels.tiling import INTERPRETER, Tiling
 
-backends.REGISTRY.setdefault(triton_jit.NAME, triton_jit)
-
+needed = pytest.mark.skipif(
+    not triton_jit.interpreted() or triton_jit.usable() is not None,
+    reason="Triton runs on the GPU, or not at all",
+)
+# several tiles, lists and blocks even in a small network
+SMALL = Tiling(neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3)
 
 _prepared: set[int] = set()
 
 
-def _call(self, *args, **kwargs):
+def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a device function.
 
     The interpreter prepares triton.language anew for every call, which takes most of its time.
@@ -32,3 +48,19 @@ def _call(self, *args, **kwargs):
 
 
 interpreter.InterpretedFunction.__call__ = _call
+
+
+def options(place: str) -> dict[str, str]:
+    """The options of a Network: everything lives on the CPU."""
+    return {"backend": place, "device": "cpu"}
+
+
+@contextmanager
+def tiled(tiling: Tiling) -> Iterator[None]:
+    """Cut networks that are compiled inside in another way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triton_run, "INTERPRETER", tiling)
+        yield
+
+
+__all__ = ["INTERPRETER", "SMALL", "needed", "options", "tiled"]

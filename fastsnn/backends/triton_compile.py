@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from fastsnn import models
-from fastsnn.backends.triton_plan import Around, Launch, Launches, Layout, Mode
+from fastsnn.backends.triton_launches import Around, Launch, Launches
+from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.backends.triton_stage import extra_launches
 from fastsnn.connectivity import AllButOne, Dense, OneToOne
 from fastsnn.kernels.tiling import GPU

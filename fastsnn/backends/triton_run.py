@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from fastsnn.backends.interrupt import held_back
-from fastsnn.backends.triton_plan import Around, Launches, Layout, Mode
+from fastsnn.backends.triton_launches import Around, Launches
+from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.backends.triton_stage import Stage, mode_of, seeds
 from fastsnn.kernels import parts
 from fastsnn.kernels.tiling import GPU, INTERPRETER
@@ -77,7 +78,6 @@ class _Run:
         self.stage = Stage(self.layout, self.mode, args)
         self.heads = self._heads_of_plans()
         self.active = [True] * len(args)
-        self.counted_to = 0
 
     def go(self, check: Callable[[], None]) -> None:
         """Show every sample."""
@@ -106,15 +106,16 @@ class _Run:
         tries = [0] * n
         self._activate([True] * n)
         while any(self.active):
-            boosts = [1.0 + retry[1].boost * k if retry else 1.0 for k in tries]
+            boosts = [_boost(k, retry) for k in tries]
             tries = [k + on for k, on in zip(tries, self.active, strict=True)]
             try:
-                self._show(sample, _added(boosts, tries, retry), check)
+                self._show(sample, boosts, check)
             finally:
                 self._hand_counts_over(sample)
             if retry is None:
                 break
-            self._activate([on and self._lacks(r, sample, tries[r]) for r, on in enumerate(self.active)])
+            again = [self._lacks(r, sample, tries[r]) for r in range(n)]
+            self._activate([on and more for on, more in zip(self.active, again, strict=True)])
         return tries
 
     def _lacks(self, r: int, sample: int, tries: int) -> bool:
@@ -193,8 +194,7 @@ class _Run:
 
     def _heads_of_plans(self) -> list[list[int]]:
         return [
-            [int(w.head) for p in plan.populations for w in p.windows]
-            for plan in self.engine.plans
+            [int(w.head) for p in plan.populations for w in p.windows] for plan in self.engine.plans
         ]
 
     def _note_heads(self, moved: Callable[[int, int], int]) -> None:
@@ -205,17 +205,12 @@ class _Run:
                 self.heads[r] = [moved(h, length) for h, length in zip(row, lengths, strict=True)]
 
 
-def _added(boosts: list[float], tries: list[int], retry: Any) -> list[float]:
-    """Factors of the rates: 1, then `boost` more with every try, added one after another."""
-    if retry is None:
-        return boosts
-    factors = []
-    for k in tries:
-        factor = 1.0
-        for _ in range(max(0, k - 1)):
-            factor += retry[1].boost
-        factors.append(factor)
-    return factors
+def _boost(tries: int, retry: Any) -> float:
+    """Factor of the rates after some tries: 1, then `boost` more each, added one by one."""
+    factor = 1.0
+    for _ in range(tries if retry else 0):
+        factor += retry[1].boost
+    return factor
 
 
 __all__ = ["Engine"]

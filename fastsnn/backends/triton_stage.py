@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.backends.triton_plan import Launch, Layout, Mode
+from fastsnn.backends.triton_launches import Launch
+from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.kernels.sample import encode, scatter
 from fastsnn.plan import PopulationPlan, RunArgs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print a model as jitted functions of Triton: the same function, in the form that the kernels call.
+"""Print a model as jitted functions of Triton: the same function, as the kernels call it.
 
 Division is rounded as IEEE says, which Triton's `/` is not, so that the functions are printed and
 not only jitted.  Their text is kept in `linecache`, where Triton (and a traceback) find it.
@@ -254,8 +254,7 @@ def _rule(model: type[Rule]) -> list[Lines]:
 
 def _outside(target: str, body: Body, index: int) -> bool:
     """Whether a local is read outside of over_batch(...) later on; terms are expanded."""
-    later = [e for e in body.outside("over_batch")[index + 1 :]]
-    return any(target in names(e) for e in later)
+    return any(target in names(e) for e in body.outside("over_batch")[index + 1 :])
 
 
 def _advance(model: type[Rule], at: str, params: list[str]) -> Lines:
