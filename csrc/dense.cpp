@@ -15,10 +15,8 @@ constexpr std::int64_t most_current_bytes = std::int64_t(16) << 20;
 
 Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &source,
              const Population &target, int threads)
-    : plan_(plan), kernels_(*network.kernels), source_(source), target_(target),
-      batch_(network.batch), n_pre_(source.plan().n), n_post_(target.plan().n),
-      stride_(padded(n_post_)), words_(static_cast<std::int32_t>((batch_ + 63) / 64)),
-      states_(threads) {
+    : Plastic(plan, network, source, target, threads),
+      words_(static_cast<std::int32_t>((batch_ + 63) / 64)), states_(threads) {
   const RuleKernel &rule = *plan.rule;
   const auto rests = [](const std::vector<float *> &variables, int n_own, const float *x,
                         bool own_rests) {
@@ -29,18 +27,10 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
   };
   pre_rests_ = rests(plan.pre, rule.n_pre_state(), source.plan().x, rule.own_rests(false));
   post_rests_ = rests(plan.post, rule.n_post_state(), target.plan().x, rule.own_rests(true));
-  lag_ = rule.lag() > 0;
-  has_own_ = lag_ || rule.n_pre_state() + rule.n_post_state() > 0;
   reads_pre_ = rule.n_pre() > 1 && rule.pre_driven_reads_pre();
   can_be_event_driven_ = plan.has_rule && rule.event_driven() && plan.reduction != 2 &&
                          plan.decay == 1.0f && plan.w_min.len == 1 && plan.w_max.len == 1 &&
                          !rule.mixes_spikes();
-  synapse_ = plan.synapse;
-  synapse_.insert(synapse_.begin(), plan.w);
-  const auto finite = [](Column c) {
-    return std::any_of(c.ptr, c.ptr + c.len, [](float x) { return std::isfinite(x); });
-  };
-  bounded_ = finite(plan.w_min) || finite(plan.w_max);
   for (int k = 0; k < threads; ++k) {
     State &s = states_[k];
     const Range own = target.range(k);
@@ -57,9 +47,7 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
     s.after.reserve(width * n_pre_);
     s.terms.reserve(std::max(1, rule.n_term()) * padded(n_pre_));
     s.variables.reserve(batch_ * rule.n_post() * group_size * most_slabs);
-    s.rows.assign(n_pre_ + 1, 0);
-    s.row_mask.assign(n_pre_ * words_, 0);
-    s.row_set.assign((n_pre_ + 63) / 64, 0);
+    s.merged.reserve(n_pre_, batch_);
     s.awake_words.assign(words_, 0);
     for (int side = 0; side < 2 && lag_; ++side) {
       s.lag_ids[side].assign(batch_ * (side ? n_post_ : n_pre_), 0);
@@ -69,7 +57,7 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
 }
 
 void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
-  learning_ = args.learning;
+  Plastic::begin_run(args, index, known_ahead);
   for (State &s : states_)
     if (args.fresh) {
       s.scanned = false;
@@ -78,17 +66,8 @@ void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
   // a neuron that is kept from spiking has a trace all the same
   post_stays_zero_ = post_rests_ && !args.unclamp[plan_.target].ptr;
   known_ahead_ = known_ahead;
-  mask_ = args.masks[index];
-  const bool changes = learning_ && (plan_.has_rule || plan_.decay != 1.0f);
-  event_ = changes && can_be_event_driven_ && !mask_;
-  plain_ = mask_ || (changes && !event_);
-  learns_own_ = learning_ && plan_.has_rule && has_own_;
-  reward_.assign(batch_, 1.0f);
-  if (args.reward)
-    reward_.assign(args.reward, args.reward + batch_);
-  param_.assign(plan_.param.ptr, plan_.param.ptr + plan_.param.len);
-  if (plan_.rule->reward() >= 0)
-    param_[plan_.rule->reward()] = reward_[0];
+  event_ = changes() && can_be_event_driven_ && !mask_;
+  plain_ = mask_ || (changes() && !event_);
 }
 
 std::int64_t Dense::longest_block() const {

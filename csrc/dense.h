@@ -8,48 +8,36 @@
 //   in place  its group of 16 neighbours is learnt inside w, and currents are summed each step.
 #pragma once
 
-#include <vector>
-
-#include "memory.h"
-#include "population.h"
+#include "merged.h"
+#include "projection.h"
 
 namespace fastsnn {
 
-class Dense {
+class Dense final : public Plastic {
 public:
   static constexpr std::int64_t tile_width = 64;
 
   Dense(const ProjectionPlan &plan, const Plan &network, const Population &source,
         const Population &target, int threads);
 
-  const ProjectionPlan &plan() const { return plan_; }
-  bool learns() const { return plain_ || event_; }
-  bool normalises() const { return plan_.norm && plan_.changed; }
-
-  // known_ahead: the source's spikes of a block are known before it starts
-  void begin_run(const RunArgs &args, int index, bool known_ahead);
-  // once per run and thread, before the first block
-  void begin(int thread);
-  // steps whose currents fit the buffer
-  std::int64_t longest_block() const;
-  void reserve(std::int64_t steps);
+  bool learns() const override { return plain_ || event_; }
+  void begin_run(const RunArgs &args, int index, bool known_ahead) override;
+  void begin(int thread) override;
+  std::int64_t longest_block() const override;
+  void reserve(std::int64_t steps) override;
   // whether normalising left weights outside of the bounds, which the next learning step clips
-  bool overshoots() const;
+  bool overshoots() const override;
 
-  // last: lists of the step before; lists: those of the block, [steps, B], null if not known
-  void begin_block(int thread, std::int64_t steps, const Ids *last, const Ids *lists);
-  void deliver(int thread, const Ids *last);
-  const float *row(int thread, std::int64_t t, std::int64_t b) const;
-  void learn(int thread, std::int64_t t, const Ids *pre, const Ids *post);
-  // whether this step's learning read what other threads are about to change
-  bool reads_others(bool any_post) const;
-  bool reads_spike_bytes() const { return plain_ || learns_own_; }
-  bool has_own_variables() const { return learns_own_; }
-  void advance_own(int thread, const Ids *pre, const Ids *post);
-  // bring w up to date
-  void sync(int thread);
-  void end_block(int thread);
-  void normalise(int thread);
+  void begin_block(int thread, std::int64_t steps, const Ids *last, const Ids *lists) override;
+  void deliver(int thread, const Ids *last) override;
+  const float *row(int thread, std::int64_t t, std::int64_t b) const override;
+  void learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) override;
+  bool reads_others(bool any_post) const override;
+  bool reads_spike_bytes() const override { return plain_ || learns_own_; }
+  void advance_own(int thread, const Ids *pre, const Ids *post) override;
+  void sync(int thread) override;
+  void end_block(int thread) override;
+  void normalise(int thread) override;
 
 private:
   struct State {
@@ -73,9 +61,8 @@ private:
     Buffer<std::int32_t> numbers; // the block's lists in slab rows
     std::vector<Ids> numbered;    // [1 + steps, B]
     // one step's lists merged over the batch
-    std::vector<std::int32_t> rows;
-    std::int32_t n_merged = 0;
-    std::vector<std::uint64_t> row_mask, row_set, awake_words;
+    Merged merged;
+    std::vector<std::uint64_t> awake_words;
     LearnStep step; // what is the same in all steps of a block
     // spikes of the step before, for rules with lag
     std::vector<std::int32_t> lag_ids[2];
@@ -95,7 +82,6 @@ private:
   void note_columns(State &, Range own, const Ids *post);
   void prepare(State &);
   void put_back(State &, Range columns, const LearnStep &);
-  Ids merge(State &, const Ids *lists);
   void learn_event_driven(State &, Range own, std::int64_t t, const Ids *pre, const Ids *post);
   void learn_tiles(State &, Range own, const LearnStep &, const Ids *lists);
   void learn_plain(State &, Range own);
@@ -103,21 +89,13 @@ private:
   void clip(State &);
   void remember(State &, int side, const Ids *lists);
 
-  const ProjectionPlan &plan_;
-  const Kernels &kernels_;
-  const Population &source_, &target_;
-  const std::int64_t batch_, n_pre_, n_post_, stride_;
   const std::int32_t words_; // of 64 batch elements
   // whether a zero variable stays zero without a spike, on either side
   bool pre_rests_ = true, post_rests_ = true;
-  bool can_be_event_driven_ = false, lag_ = false, has_own_ = false, reads_pre_ = false;
+  bool can_be_event_driven_ = false, reads_pre_ = false;
 
-  bool plain_ = false, event_ = false, known_ahead_ = false, learning_ = false, learns_own_ = false;
+  bool plain_ = false, event_ = false, known_ahead_ = false;
   bool post_stays_zero_ = true;
-  const std::uint8_t *mask_ = nullptr;
-  bool bounded_ = false;
-  std::vector<float> param_, reward_;
-  std::vector<float *> synapse_; // w first
   Buffer<float> current_;
   std::vector<State> states_;
 };

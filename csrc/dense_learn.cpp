@@ -6,26 +6,6 @@
 
 namespace fastsnn {
 
-Ids Dense::merge(State &s, const Ids *lists) {
-  for (std::int32_t k = 0; k < s.n_merged; ++k)
-    std::fill_n(s.row_mask.data() + s.rows[k] * words_, words_, std::uint64_t(0));
-  std::uint64_t *mask = s.row_mask.data(), *set = s.row_set.data();
-  for (std::int64_t b = 0; b < batch_; ++b)
-    for (std::int32_t k = 0; k < lists[b].n; ++k) {
-      const std::int32_t row = lists[b].ptr[k];
-      mask[row * words_ + (b >> 6)] |= std::uint64_t(1) << (b & 63);
-      set[row >> 6] |= std::uint64_t(1) << (row & 63);
-    }
-  std::int32_t n = 0;
-  for (std::size_t word = 0; word < s.row_set.size(); ++word) {
-    for (std::uint64_t m = set[word]; m; m &= m - 1)
-      s.rows[n++] = static_cast<std::int32_t>(word * 64) + __builtin_ctzll(m);
-    set[word] = 0;
-  }
-  s.n_merged = n;
-  return {s.rows.data(), n};
-}
-
 void Dense::wake_spiking(State &s, Range own, const Ids *post) {
   for (std::int64_t b = 0; b < batch_; ++b)
     for_ids_in(own, post[b], [&](std::int32_t j) { wake(s, own, j); });
@@ -70,7 +50,7 @@ void Dense::prepare(State &s) {
   step.batch = static_cast<std::int32_t>(batch_);
   step.n_pre = n_pre_;
   step.n_post = n_post_;
-  step.row_mask = s.row_mask.data();
+  step.row_mask = s.merged.mask();
   step.words = words_;
   step.awake = s.awake_words.data();
   if (!s.in_place) {
@@ -108,7 +88,7 @@ void Dense::learn_event_driven(State &s, Range own, std::int64_t t, const Ids *p
   note_columns(s, own, post);
   const Ids *lists = s.in_place ? pre : s.numbered.data() + (t + 1) * batch_;
   LearnStep &step = s.step;
-  step.rows = batch_ == 1 ? lists[0] : merge(s, lists);
+  step.rows = batch_ == 1 ? lists[0] : s.merged.merge(lists);
   step.lists = lists;
   const bool delivers = !s.in_place && t + 1 < s.steps;
   step.current = delivers && batch_ == 1 ? row_ptr(s, t + 1, 0) : nullptr;
@@ -199,24 +179,11 @@ void Dense::remember(State &s, int side, const Ids *lists) {
 }
 
 void Dense::advance_own(int thread, const Ids *pre, const Ids *post) {
-  State &s = states_[thread];
-  const std::int64_t threads = static_cast<std::int64_t>(states_.size());
-  for (int side = 0; side < 2; ++side) {
-    const std::vector<float *> &variables = side ? plan_.post : plan_.pre;
-    const int n_own = side ? plan_.rule->n_post_state() : plan_.rule->n_pre_state();
-    const std::uint8_t *spike = side ? target_.plan().spike : source_.plan().spike;
-    const std::int64_t n = batch_ * (side ? n_post_ : n_pre_);
-    const Range share = {std::min(n, groups(n) * thread / threads * group_size),
-                         std::min(n, groups(n) * (thread + 1) / threads * group_size)};
-    if (n_own > 0)
-      plan_.rule->advance_own(side, variables.data() + variables.size() - n_own, spike,
-                              param_.data(), share);
-    if (lag_)
-      std::copy(spike + share.begin, spike + share.end,
-                (side ? plan_.last_post : plan_.last_pre) + share.begin);
-    if (lag_ && event_)
-      remember(s, side, side ? post : pre);
-  }
+  Plastic::advance_own(thread, pre, post);
+  if (!lag_ || !event_)
+    return;
+  remember(states_[thread], 0, pre);
+  remember(states_[thread], 1, post);
 }
 
 } // namespace fastsnn

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dense.h"
+#include "indexed.h"
 #include "records.h"
+#include "unweighted.h"
 
 namespace fastsnn {
 
@@ -19,6 +22,31 @@ std::int64_t now_ns() {
       .count();
 }
 
+double synapses(const ProjectionPlan &p, const Plan &plan) {
+  if (p.kind == Kind::dense)
+    return static_cast<double>(plan.populations[p.source].n) *
+           static_cast<double>(plan.populations[p.target].n);
+  // an indexed synapse takes as long as some neighbours in a row of a matrix
+  constexpr double as_long_as = 8.0;
+  return as_long_as * static_cast<double>(p.synapses.n);
+}
+
+std::unique_ptr<Projection> make(const ProjectionPlan &p, const Plan &plan,
+                                 const Population &source, const Population &target, int threads) {
+  switch (p.kind) {
+  case Kind::dense:
+    return std::make_unique<Dense>(p, plan, source, target, threads);
+  case Kind::indexed:
+    return std::make_unique<Indexed>(p, plan, source, target, threads);
+  case Kind::max_pool:
+    return std::make_unique<MaxPool>(p, plan, source, target);
+  case Kind::mean_field:
+    return std::make_unique<MeanField>(p, plan, source, target);
+  default:
+    return nullptr;
+  }
+}
+
 // Synapses and neurons touched in a step, roughly; a barrier is worth some thousands of them.
 int choose_threads(const Plan &plan) {
   const int cores = std::max(1u, std::thread::hardware_concurrency());
@@ -29,9 +57,7 @@ int choose_threads(const Plan &plan) {
   for (const PopulationPlan &p : plan.populations)
     work += static_cast<double>(p.n) * plan.batch * (p.kernel ? 4.0 : 0.5);
   for (const ProjectionPlan &p : plan.projections)
-    if (p.kind == Kind::dense)
-      work += synapses_per_neuron * plan.batch * static_cast<double>(plan.populations[p.source].n) *
-              static_cast<double>(plan.populations[p.target].n) * (p.has_rule ? 0.5 : 0.25);
+    work += synapses_per_neuron * plan.batch * synapses(p, plan) * (p.has_rule ? 0.5 : 0.25);
   return static_cast<int>(std::clamp(work / worth_a_thread, 1.0, static_cast<double>(cores)));
 }
 
@@ -46,14 +72,11 @@ Engine::Engine(Plan plan)
   }
   incoming_.resize(plan_.populations.size());
   for (const ProjectionPlan &p : plan_.projections) {
-    Link link{&p};
-    if (p.kind == Kind::dense) {
-      dense_.push_back(std::make_unique<Dense>(p, plan_, *populations_[p.source],
-                                               *populations_[p.target], threads));
-      link.dense = dense_.back().get();
-    }
-    dense_of_.push_back(link.dense ? static_cast<int>(dense_.size()) - 1 : -1);
-    incoming_[p.target].push_back(link);
+    projections_.push_back(
+        make(p, plan_, *populations_[p.source], *populations_[p.target], threads));
+    const Projection *made = projections_.back().get();
+    incoming_[p.target].push_back({&p, made});
+    prepares_ = prepares_ || (made && made->prepares());
   }
   workers_.resize(threads);
   const std::size_t summands = plan_.projections.size() + 1;
@@ -77,21 +100,19 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
     if (events_[k])
       events_[k]->begin_run(args.inputs[k]);
   longest_block_ = std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
-  for (std::size_t k = 0; k < plan_.projections.size(); ++k) {
-    if (dense_of_[k] < 0)
+  for (std::size_t k = 0; k < projections_.size(); ++k) {
+    if (!projections_[k])
       continue;
-    Dense &dense = *dense_[dense_of_[k]];
     const int source = plan_.projections[k].source;
     const bool forced = args.clamp[source].ptr || args.unclamp[source].ptr;
     const bool known_ahead = populations_[source]->is_input() && !forced;
-    dense.begin_run(args, static_cast<int>(k), known_ahead);
+    projections_[k]->begin_run(args, static_cast<int>(k), known_ahead);
     if (known_ahead)
-      longest_block_ = std::min(longest_block_, dense.longest_block());
+      longest_block_ = std::min(longest_block_, projections_[k]->longest_block());
   }
   for (std::size_t k = 0; k < populations_.size(); ++k)
     populations_[k]->begin_run(args, static_cast<int>(k), bytes_watched(static_cast<int>(k)));
-  for (auto &dense : dense_)
-    dense->reserve(longest_block_);
+  for_projections([&](Projection &p) { p.reserve(longest_block_); });
   for (auto &events : events_)
     if (events)
       events->reserve(longest_block_);
@@ -109,7 +130,7 @@ bool Engine::bytes_watched(int population) const {
       return true;
   for (std::size_t k = 0; k < plan_.projections.size(); ++k)
     if (plan_.projections[k].source == population &&
-        (dense_of_[k] < 0 || dense_[dense_of_[k]]->reads_spike_bytes()))
+        (!projections_[k] || projections_[k]->reads_spike_bytes()))
       return true;
   return false;
 }
@@ -129,8 +150,7 @@ void Engine::work(int thread) {
   w.stopped = false;
   for (auto &population : populations_)
     population->begin(thread, !w.clock.parity);
-  for (auto &dense : dense_)
-    dense->begin(thread);
+  for_projections([&](Projection &p) { p.begin(thread); });
   barrier_.wait();
   for (std::int64_t sample = 0; sample < args_->n_samples && !w.stopped; ++sample) {
     double boost = 1.0;
@@ -171,10 +191,11 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
     if (events_[k])
       events_[k]->begin_sample(w.id, sample, boost);
   }
+  if (args_->reset)
+    for_projections([&](Projection &p) { p.reset(w.id); });
   barrier_.wait();
   bool overshoots = false;
-  for (auto &dense : dense_)
-    overshoots = overshoots || dense->overshoots();
+  for_projections([&](Projection &p) { overshoots = overshoots || p.overshoots(); });
   while (w.clock.t < args_->n_steps && !w.stopped) {
     const std::int64_t left = args_->n_steps - w.clock.t;
     // the first learning step clips what normalising left outside of the bounds, in place
@@ -182,9 +203,10 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
     overshoots = false;
   }
   if (args_->normalize && !w.stopped)
-    for (auto &dense : dense_)
-      if (dense->normalises())
-        dense->normalise(w.id);
+    for_projections([&](Projection &p) {
+      if (p.normalises())
+        p.normalise(w.id);
+    });
   return w.spikes;
 }
 
@@ -194,13 +216,11 @@ void Engine::block(Worker &w, std::int64_t steps) {
     if (events)
       events->draw(w.id, row, steps, w.clock.step);
   barrier_.wait();
-  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
-    if (dense_of_[k] >= 0) {
-      const int source = plan_.projections[k].source;
-      dense_[dense_of_[k]]->begin_block(w.id, steps,
-                                        populations_[source]->sent(w.id, !w.clock.parity),
-                                        events_[source] ? events_[source]->at(0) : nullptr);
-    }
+  for_projections([&](Projection &p) {
+    const auto &events = events_[p.plan().source];
+    p.begin_block(w.id, steps, source_of(p).sent(w.id, !w.clock.parity),
+                  events ? events->at(0) : nullptr);
+  });
   // blocks begin by looking at traces that their owners advance next
   barrier_.wait();
   for (std::int64_t t = 0; t < steps && !w.stopped; ++t)
@@ -208,8 +228,7 @@ void Engine::block(Worker &w, std::int64_t steps) {
   for (std::size_t k = 0; k < populations_.size(); ++k)
     if (events_[k])
       populations_[k]->keep(w.id, !w.clock.parity);
-  for (auto &dense : dense_)
-    dense->end_block(w.id);
+  for_projections([&](Projection &p) { p.end_block(w.id); });
   // the next block's spikes take the place of this one's
   barrier_.wait();
 }
@@ -218,10 +237,7 @@ void Engine::step(Worker &w, std::int64_t t) {
   w.clock.row = w.clock.sample * args_->n_steps + w.clock.t;
   if (w.id == 0)
     stop_[w.clock.parity] = ask_to_stop();
-  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
-    if (dense_of_[k] >= 0)
-      dense_[dense_of_[k]]->deliver(
-          w.id, populations_[plan_.projections[k].source]->sent(w.id, !w.clock.parity));
+  deliver(w);
   for (std::size_t k = 0; k < populations_.size(); ++k)
     advance(w, static_cast<int>(k), t);
   barrier_.wait();
@@ -235,6 +251,15 @@ void Engine::step(Worker &w, std::int64_t t) {
   ++w.clock.t;
   ++w.clock.step;
   w.clock.parity ^= 1;
+}
+
+void Engine::deliver(Worker &w) {
+  const auto last = [&](const Projection &p) { return source_of(p).sent(w.id, !w.clock.parity); };
+  if (prepares_) {
+    for_projections([&](Projection &p) { p.prepare(w.id, last(p)); });
+    barrier_.wait();
+  }
+  for_projections([&](Projection &p) { p.deliver(w.id, last(p)); });
 }
 
 void Engine::advance(Worker &w, int k, std::int64_t t) {
@@ -252,8 +277,8 @@ void Engine::advance(Worker &w, int k, std::int64_t t) {
       const ProjectionPlan &p = *link.plan;
       Current current;
       current.bias = p.bias;
-      if (link.dense) {
-        current.row = link.dense->row(w.id, t, b);
+      if (link.projection) {
+        current.row = link.projection->row(w.id, t, b);
       } else {
         const Population &source = *populations_[p.source];
         const std::int32_t count = source.sent(w.id, !w.clock.parity)[b].n;
@@ -282,34 +307,28 @@ void Engine::advance(Worker &w, int k, std::int64_t t) {
 
 void Engine::learn(Worker &w, std::int64_t t) {
   bool wait = false, own = false;
-  for (std::size_t k = 0; k < plan_.projections.size(); ++k) {
-    if (dense_of_[k] < 0)
-      continue;
-    Dense &dense = *dense_[dense_of_[k]];
-    if (!dense.learns())
-      continue;
-    const ProjectionPlan &p = plan_.projections[k];
-    const Population &target = *populations_[p.target];
-    wait = wait || dense.reads_others(target.n_sent(w.id, w.clock.parity) > 0);
-    own = own || dense.has_own_variables();
-  }
+  for_projections([&](Projection &p) {
+    if (!p.learns())
+      return;
+    wait = wait || p.reads_others(target_of(p).n_sent(w.id, w.clock.parity) > 0);
+    own = own || p.has_own_variables();
+  });
+  const auto for_sent = [&](auto f) {
+    for_projections([&](Projection &p) {
+      f(p, source_of(p).sent(w.id, w.clock.parity), target_of(p).sent(w.id, w.clock.parity));
+    });
+  };
   // learning may read spike bytes and traces of neurons that other threads own
   if (wait)
     barrier_.wait();
-  for (std::size_t k = 0; k < plan_.projections.size(); ++k)
-    if (dense_of_[k] >= 0) {
-      const ProjectionPlan &p = plan_.projections[k];
-      dense_[dense_of_[k]]->learn(w.id, t, populations_[p.source]->sent(w.id, w.clock.parity),
-                                  populations_[p.target]->sent(w.id, w.clock.parity));
-    }
+  for_sent([&](Projection &p, const Ids *pre, const Ids *post) { p.learn(w.id, t, pre, post); });
   if (wait)
     barrier_.wait();
-  for (std::size_t k = 0; k < plan_.projections.size() && own; ++k)
-    if (dense_of_[k] >= 0 && dense_[dense_of_[k]]->has_own_variables()) {
-      const ProjectionPlan &p = plan_.projections[k];
-      dense_[dense_of_[k]]->advance_own(w.id, populations_[p.source]->sent(w.id, w.clock.parity),
-                                        populations_[p.target]->sent(w.id, w.clock.parity));
-    }
+  if (own)
+    for_sent([&](Projection &p, const Ids *pre, const Ids *post) {
+      if (p.has_own_variables())
+        p.advance_own(w.id, pre, post);
+    });
 }
 
 void Engine::record(Worker &w) {
@@ -321,9 +340,8 @@ void Engine::record(Worker &w) {
     }
   if (!due)
     return;
-  for (auto &dense : dense_)
-    if (weights)
-      dense->sync(w.id);
+  if (weights)
+    for_projections([&](Projection &p) { p.sync(w.id); });
   barrier_.wait();
   if (w.id == 0)
     for (const Record &r : args_->records)

@@ -6,8 +6,8 @@
 #include <functional>
 #include <memory>
 
-#include "dense.h"
 #include "pool.h"
+#include "projection.h"
 
 namespace fastsnn {
 
@@ -22,7 +22,7 @@ public:
 private:
   struct Link {
     const ProjectionPlan *plan;
-    const Dense *dense = nullptr; // null: one_to_one, all_but_one
+    const Projection *projection = nullptr; // null: one_to_one, all_but_one
   };
   struct Worker {
     int id = 0;
@@ -41,17 +41,26 @@ private:
   void block(Worker &, std::int64_t steps);
   void step(Worker &, std::int64_t t_in_block);
   void advance(Worker &, int population, std::int64_t t_in_block);
+  void deliver(Worker &);
   void learn(Worker &, std::int64_t t_in_block);
   void record(Worker &);
+  // f(projection) for those that are more than one number per neuron
+  template <class F> void for_projections(F f) {
+    for (auto &projection : projections_)
+      if (projection)
+        f(*projection);
+  }
+  const Population &source_of(const Projection &p) const { return *populations_[p.plan().source]; }
+  const Population &target_of(const Projection &p) const { return *populations_[p.plan().target]; }
   bool bytes_watched(int population) const;
   bool ask_to_stop();
 
   const Plan plan_;
   std::vector<std::unique_ptr<Population>> populations_;
-  std::vector<std::unique_ptr<Dense>> dense_;
-  std::vector<std::unique_ptr<InputEvents>> events_; // of each population, null: not an input
-  std::vector<std::vector<Link>> incoming_;          // of each population, in order
-  std::vector<int> dense_of_;                        // of each projection, -1: not dense
+  std::vector<std::unique_ptr<Projection>> projections_; // null: one_to_one, all_but_one
+  std::vector<std::unique_ptr<InputEvents>> events_;     // of each population, null: not an input
+  std::vector<std::vector<Link>> incoming_;              // of each population, in order
+  bool prepares_ = false;                                // whether a projection prepares deliveries
   std::vector<Worker> workers_;
   Pool pool_;
   Barrier barrier_;

@@ -9,7 +9,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 1;
+inline constexpr int kernel_abi = 2;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
@@ -165,6 +165,44 @@ struct PlainLearn {
   std::uint8_t *changed;    // [n_post] or null
 };
 
+// Lists of synapses by the neuron at one end: those of neuron i are first[i] .. last[i] - 1.
+struct SynapseLists {
+  const std::int64_t *first, *last;
+  const std::int32_t *other; // neuron at the other end
+  const std::int32_t *place; // of the weight in w; null: the synapse's own number
+};
+
+// One learning step of synapses in lists, for the weights that one thread owns.
+struct IndexedLearn {
+  std::int32_t batch;
+  std::int64_t n_pre, n_post;
+  // rows by presynaptic neuron, columns by target: both only of the own targets
+  SynapseLists rows, columns;
+  // whether only synapses of spikes are visited: a rule that leaves the others alone, and nothing
+  // else that changes them
+  bool event_driven;
+  Range targets;                             // own ones
+  Ids active, spiking;                       // neurons with a spike in any batch element
+  const Ids *pre_lists, *post_lists;         // [B]
+  const std::uint64_t *pre_mask, *post_mask; // [n, words]: in which ones, null for a batch of one
+  std::int32_t words;
+  const float *pre_spike, *post_spike;   // [B, n], 0 or 1
+  const float *any_pre_spike;            // [n_pre], of any batch element
+  const float *const *pre, *const *post; // variables besides the spike, [B, n]
+  float *const *synapse;                 // w, then synaptic variables, in w's shape
+  const float *reward, *param;
+  std::int32_t reduction; // 0 sum, 1 mean, 2 max
+  Column w_min, w_max;
+  bool learning, bounded;
+  float decay;              // factor; 1: none
+  const std::uint8_t *zero; // mask in w's shape, or null
+  std::uint8_t *changed;    // one per sum, or null
+  // shared weights only
+  Range weights;         // own ones
+  std::int64_t sum_size; // weights of a sum that `norm` holds
+  float *term, *total;   // [n_term, padded own weights], zero before and after
+};
+
 class RuleKernel {
 public:
   virtual ~RuleKernel() = default;
@@ -191,6 +229,9 @@ public:
   // the rows of presynaptic spikes; all slabs packed, or all in place
   virtual void learn_rows(const LearnStep &, Slab *const *slabs, std::int32_t n_slabs) const = 0;
   virtual void learn_plain(const PlainLearn &) const = 0;
+  // synapses in lists, each with a weight of its own, or sharing them
+  virtual void learn_indexed(const IndexedLearn &) const = 0;
+  virtual void learn_shared(const IndexedLearn &) const = 0;
   // own variables of a range [begin, end) of a flat [B * n] side
   virtual void advance_own(bool post, float *const *own, const std::uint8_t *spike,
                            const float *param, Range) const = 0;
@@ -220,6 +261,10 @@ struct Kernels {
                         std::int64_t out_stride, int vectors);
   // current of batch element b of packed slabs
   void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out);
+  // out[other] += w of the rows of spikes, one after another
+  void (*deliver_indexed)(const float *w, const SynapseLists &rows, Ids spikes, float *out);
+  // rate = rate - rate * decay for n elements
+  void (*decay_rates)(float *rate, float decay, std::int64_t n);
   void (*pack)(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns);
   // x *= decay for n elements from `first`; column: len 1 or indexed by first..
   void (*decay)(float *x, Column decay, Range);

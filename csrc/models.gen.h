@@ -533,6 +533,7 @@ struct Hebbian {
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
@@ -577,6 +578,7 @@ struct MSTDP {
   static constexpr int lag = 1;
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {false, true};
+  static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
@@ -631,6 +633,7 @@ struct MSTDPET {
   static constexpr int lag = 1;
   static constexpr bool event_driven = false;
   static constexpr bool pre_driven[] = {false, true};
+  static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
@@ -691,6 +694,7 @@ struct PostPre {
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
@@ -735,6 +739,7 @@ struct Rmax {
   static constexpr int lag = 0;
   static constexpr bool event_driven = false;
   static constexpr bool pre_driven[] = {false};
+  static constexpr bool post_driven[] = {false};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
@@ -780,6 +785,7 @@ struct WeightDependentPostPre {
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
   static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
   static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {

@@ -6,6 +6,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "plan.h"
 
 namespace fastsnn::parse {
@@ -94,20 +96,34 @@ inline PopulationPlan population(const py::dict &d) {
   return p;
 }
 
+inline SynapsesPlan synapses(const py::dict &d) {
+  SynapsesPlan s;
+  s.row_ptr = pointer<const std::int64_t>(d, "row_ptr");
+  s.post = pointer<const std::int32_t>(d, "post");
+  s.weight = pointer<const std::int32_t>(d, "weight");
+  s.n = number<std::int64_t>(d, "n");
+  s.n_weights = number<std::int64_t>(d, "n_weights");
+  s.filters = number<std::int64_t>(d, "filters");
+  s.n_sums = number<std::int64_t>(d, "n_sums");
+  return s;
+}
+
 inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   ProjectionPlan p;
   p.name = number<std::string>(d, "name");
   p.source = index_below(d, "source", plan.populations.size());
   p.target = index_below(d, "target", plan.populations.size());
   const auto kind = number<std::string>(d, "kind");
-  if (kind != "dense" && kind != "one_to_one" && kind != "all_but_one")
+  constexpr const char *kinds[] = {"dense",   "one_to_one", "all_but_one",
+                                   "indexed", "max_pool",   "mean_field"};
+  const auto found = std::find(std::begin(kinds), std::end(kinds), kind);
+  if (found == std::end(kinds))
     throw py::value_error("projection '" + p.name + "': unknown kind '" + kind + "'");
-  p.kind = kind == "dense"        ? Kind::dense
-           : kind == "one_to_one" ? Kind::one_to_one
-                                  : Kind::all_but_one;
+  p.kind = static_cast<Kind>(found - std::begin(kinds));
   if (plan.populations[p.target].is_input)
     throw py::value_error("projection '" + p.name + "' targets an input population");
-  if (p.kind != Kind::dense && plan.populations[p.source].n != plan.populations[p.target].n)
+  const bool one_size = p.kind == Kind::one_to_one || p.kind == Kind::all_but_one;
+  if (one_size && plan.populations[p.source].n != plan.populations[p.target].n)
     throw py::value_error("projection '" + p.name + "' joins populations of different sizes");
   p.w = pointer<float>(d, "w");
   p.bias = pointer<const float>(d, "bias");
@@ -128,6 +144,12 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.rule_name = number<std::string>(d, "rule");
   p.has_rule = !p.rule_name.empty();
   p.bounded = number<bool>(d, "bounded");
+  if (p.kind == Kind::indexed || p.kind == Kind::max_pool)
+    p.synapses = synapses(get(d, "synapses").cast<py::dict>());
+  if (p.kind == Kind::max_pool) {
+    p.rate = pointer<float>(d, "rate");
+    p.rate_decay = static_cast<float>(number<double>(d, "rate_decay"));
+  }
   return p;
 }
 

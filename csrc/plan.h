@@ -12,7 +12,7 @@
 namespace fastsnn {
 
 enum class Trace { none, set, additive };
-enum class Kind { dense, one_to_one, all_but_one };
+enum class Kind { dense, one_to_one, all_but_one, indexed, max_pool, mean_field };
 
 struct PopulationPlan {
   std::string name, model;
@@ -33,6 +33,14 @@ struct PopulationPlan {
   std::uint32_t stream = 0;
 };
 
+// synapses in rows by presynaptic neuron, see fastsnn/synapses.py
+struct SynapsesPlan {
+  const std::int64_t *row_ptr = nullptr; // [n_pre + 1]
+  const std::int32_t *post = nullptr;    // [n]
+  const std::int32_t *weight = nullptr;  // [n], or null: the synapse's own number
+  std::int64_t n = 0, n_weights = 0, filters = 0, n_sums = 0;
+};
+
 struct ProjectionPlan {
   std::string name, rule_name; // rule_name: empty where there is none
   int source = 0, target = 0;
@@ -49,6 +57,9 @@ struct ProjectionPlan {
   float decay = 1.0f;
   std::optional<float> norm;
   std::uint8_t *changed = nullptr;
+  SynapsesPlan synapses; // of kinds indexed and max_pool
+  float *rate = nullptr; // of kind max_pool, [B, n_pre]
+  float rate_decay = 0.0f;
 };
 
 struct Plan {

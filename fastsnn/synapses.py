@@ -36,7 +36,9 @@ class Synapses:
     filters: int = 0
     n_sums: int = 0
 
-    def __len__(self) -> int:
+    @property
+    def n_syn(self) -> int:
+        """Number of synapses."""
         return len(self.post)
 
     @cached_property

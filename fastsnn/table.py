@@ -60,7 +60,7 @@ def wiring(c: Projection) -> str:
     """The wiring of a projection with its sizes."""
     if c.synapses and c.wiring.is_listed:
         return (
-            f"{c.wiring.__name__}({len(c.synapses) / (c.source.n * c.target.n):.2g} of all pairs)"
+            f"{c.wiring.__name__}({c.synapses.n_syn / (c.source.n * c.target.n):.2g} of all pairs)"
         )
     sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
     return f"{c.wiring.__name__}({sizes})" if sizes else c.wiring.__name__

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Skeleton of a learning rule on a dense projection.
+// Skeleton of a learning rule.
 #pragma once
 
 #include <limits>
 
 #include "events.h"
 #include "plain.h"
+#include "shared.h"
 
 namespace fastsnn::inline FASTSNN_ISA {
 
@@ -67,6 +68,8 @@ public:
   }
 
   void learn_plain(const PlainLearn &s) const override { Plain<Rule>::learn(s); }
+  void learn_indexed(const IndexedLearn &s) const override { Indexed<Rule>::learn(s); }
+  void learn_shared(const IndexedLearn &s) const override { Shared<Rule>::learn(s); }
 
   void advance_own(bool post, float *const *own, const std::uint8_t *spike, const float *param,
                    Range range) const override {
@@ -80,7 +83,7 @@ struct NoRule {
   static constexpr int n_term = 0, n_synapse = 1, n_pre = 1, n_post = 1, n_pre_state = 0,
                        n_post_state = 0, n_param = 0, reward = -1, lag = 0;
   static constexpr bool event_driven = false;
-  static constexpr bool pre_driven[] = {false};
+  static constexpr bool pre_driven[] = {false}, post_driven[] = {false};
   template <int K, class T> static T term(const T *, const T *, T, const T *) { return T(0.0f); }
   template <class T> static void learn(T *, const T *, const T *) {}
   template <class T> static void advance_pre(T *, T, const T *) {}

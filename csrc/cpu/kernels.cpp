@@ -141,6 +141,19 @@ void pack(const float *w, std::int64_t stride, Ids rows, float *packed, std::int
   }
 }
 
+template <bool placed>
+void deliver_rows(const float *w, const SynapseLists &rows, Ids spikes, float *out) {
+  for (std::int32_t k = 0; k < spikes.n; ++k) {
+    const std::int64_t last = rows.last[spikes.ptr[k]];
+    for (std::int64_t at = rows.first[spikes.ptr[k]]; at < last; ++at)
+      out[rows.other[at]] += w[placed ? rows.place[at] : at];
+  }
+}
+
+void deliver_indexed(const float *w, const SynapseLists &rows, Ids spikes, float *out) {
+  rows.place ? deliver_rows<true>(w, rows, spikes, out) : deliver_rows<false>(w, rows, spikes, out);
+}
+
 // f(first element, how many) of every group of a range
 template <class F> void for_groups(Range range, F f) {
   std::int64_t j = range.begin;
@@ -153,6 +166,13 @@ template <class F> void for_groups(Range range, F f) {
 void decay(float *x, Column column, Range range) {
   for_groups(range, [&](std::int64_t j, int count) {
     store_n(x + j, load_n(x + j, count) * load_column(column, j, count), count);
+  });
+}
+
+void decay_rates(float *rate, float decay, std::int64_t n) {
+  for_groups({0, n}, [&](std::int64_t j, int count) {
+    const vf x = load_n(rate + j, count);
+    store_n(rate + j, x - x * vf(decay), count);
   });
 }
 
@@ -193,6 +213,8 @@ const Kernels &kernels() {
                               deliver,
                               deliver_lists,
                               deliver_slabs,
+                              deliver_indexed,
+                              decay_rates,
                               pack,
                               decay,
                               any_nonzero,

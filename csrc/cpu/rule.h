@@ -34,7 +34,7 @@ template <class Rule> struct RuleTraits {
   }
 
   struct Params {
-    vf of[n_params];
+    vf of[n_params] = {};
     explicit Params(const float *p) {
       for (int k = 0; k < Rule::n_param; ++k)
         of[k] = vf(p[k]);

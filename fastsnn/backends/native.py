@@ -26,8 +26,8 @@ except ImportError as error:
 
 NAME = "cpu"
 DEVICES = ("cpu",)
-ABI = 1
-KINDS = ("dense", "one_to_one", "all_but_one")
+ABI = 2
+KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field")
 _TRY_AGAIN = 50
 
 

@@ -17,6 +17,7 @@ from fastsnn.inputs import BoundInput
 from fastsnn.models import Input
 from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, Record, RunArgs
 from fastsnn.random import Purpose, stream
+from fastsnn.synapses import Synapses
 
 # (key of the name, key of a factory, model) -> entries that name a model
 Naming = Callable[[str, str, type], dict[str, Any]]
@@ -102,6 +103,22 @@ def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str,
         "weight_decay": p.weight_decay,
         "norm": p.norm,
         "changed": pointer(p.changed),
+        **({"synapses": _synapses(p.synapses, p.w, keep)} if p.synapses is not None else {}),
+        "rate": pointer(p.rate),
+        "rate_decay": p.decay,
+    }
+
+
+def _synapses(s: Synapses, w: Tensor, keep: list[Any]) -> dict[str, Any]:
+    keep.append(s)
+    return {
+        "row_ptr": pointer(s.row_ptr),
+        "post": pointer(s.post),
+        "weight": pointer(s.weight),
+        "n": s.n_syn,
+        "n_weights": w.numel(),
+        "filters": s.filters,
+        "n_sums": s.n_sums,
     }
 
 

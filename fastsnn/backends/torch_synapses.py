@@ -102,7 +102,7 @@ class Indexed(Grid):
         self.s = s = p.synapses
         self.rows = s.row_ptr.tolist()
         self.target = s.post.long()
-        self.place = torch.arange(len(s), device=s.post.device) if s.weight is None else s.weight
+        self.place = torch.arange(s.n_syn, device=s.post.device) if s.weight is None else s.weight
         self.place = self.place.long()
         self.sharing = _table(self.place, int(self.place.max()) + 1) if s.filters else None
         self.columns = None if s.filters else _table(self.target, s.n_post)
@@ -114,7 +114,7 @@ class Indexed(Grid):
         return x[:, self.target]
 
     def each(self, x: Tensor) -> Tensor:
-        return x[:, None].expand(-1, len(self.s))
+        return x[:, None].expand(-1, self.s.n_syn)
 
     def read(self, w: Tensor) -> Tensor:
         return w.flatten() if self.s.filters else w.flatten()[self.place]
@@ -123,12 +123,12 @@ class Indexed(Grid):
         if self.s.filters:
             w.copy_(new.reshape(w.shape))
         else:
-            w.view(-1)[self.place] = new.expand(len(self.s))
+            w.view(-1)[self.place] = new.expand(self.s.n_syn)
 
     def share(self, x: Tensor) -> Tensor:
         if self.sharing is None:
             return x
-        padded = torch.cat([x.expand(len(self.s)), x.new_zeros(1)])
+        padded = torch.cat([x.expand(self.s.n_syn), x.new_zeros(1)])
         total = torch.zeros(self.sharing.shape[1], device=x.device)
         for synapses in self.sharing:
             total = total + padded[synapses]

@@ -248,7 +248,10 @@ def _rule_struct(model: type[Rule]) -> str:
             f"  return {Printer()(term.expression)};",
         ]
     terms += ["} else {", "  return lit<T>(0.0f);", "}"] if terms else ["return lit<T>(0.0f);"]
-    driven = ", ".join(str(t.driven_by == "pre").lower() for t in model.terms) or "false"
+
+    def driven(at: str) -> str:
+        return ", ".join(str(t.driven_by == at).lower() for t in model.terms) or "false"
+
     quiet = "[[maybe_unused]] "
     lines = [
         _constant("const char*", "name", f'"{model.__name__}"'),
@@ -262,7 +265,7 @@ def _rule_struct(model: type[Rule]) -> str:
         _constant("int", "reward", len(params) - 1 if model.one_reward else -1),
         _constant("int", "lag", model.lag),
         _constant("bool", "event_driven", model.event_driven),
-        f"static constexpr bool pre_driven[] = {{{driven}}};",
+        *(f"static constexpr bool {at}_driven[] = {{{driven(at)}}};" for at in ("pre", "post")),
         "template <int K, class T>",
         *_function(
             f"static FASTSNN_FN T term({quiet}const T* pre_side, {quiet}const T* post_side, "
