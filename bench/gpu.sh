@@ -5,22 +5,29 @@
 #     bash bench/gpu.sh OUTDIR [--dry-run] [--record bench/results]
 #
 # A short table comes last; OUTDIR/gpu.json holds what was measured so far at any moment.  Needs no
-# network: the interpreter at hand, with torch, is taken ($PYTHON, .venv, python3); only where none has
-# torch, .venv is made, from the network.  --dry-run tries everything on a CPU, in tiny.  docs/gpu.md
+# network: the interpreter at hand is taken ($PYTHON, .venv, python3); only where none has torch, .venv
+# is made, from the network.  --dry-run tries everything on a CPU, in tiny.  docs/gpu.md
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-has_torch() { "$1" -c 'import torch, numpy' >/dev/null 2>&1; }
+has_all() {
+  "$1" - >/dev/null 2>&1 <<'END'
+import sys
+from importlib.util import find_spec
+
+sys.exit(not all(map(find_spec, ("torch", "numpy", "safetensors", "rich"))))
+END
+}
 
 python=
 for candidate in "${PYTHON:-}" "$root/.venv/bin/python" python3 python; do
-  if [ -n "$candidate" ] && has_torch "$candidate"; then
+  if [ -n "$candidate" ] && has_all "$candidate"; then
     python=$candidate
     break
   fi
 done
 if [ -z "$python" ]; then
-  echo "gpu.sh: no Python here has torch: making .venv" >&2
+  echo "gpu.sh: no Python here has torch, numpy, safetensors and rich: making .venv" >&2
   make -C "$root" .venv/.dev
   python=$root/.venv/bin/python
 fi

@@ -58,7 +58,9 @@ def measure(run: Run, rounds: int = 7, seconds: float = 0.5, cold: bool = False)
     As often as fits into about `seconds`: at least 3 times (or `rounds`), at most 5 * rounds.
     cold: caches hold nothing of it.
     """
-    run()
+    # a first call compiles, a second one captures graphs
+    for _ in range(2 if on_gpu() else 1):
+        run()
     finish()
     times = Times()
     start = perf_counter()
