@@ -123,6 +123,8 @@ def rand() -> Tensor:
 
 def dot(kernel: Tensor, window: Tensor) -> Tensor:
     """Sum of kernel[k] * window[k], oldest first.  kernel: [W].  window: [W, B, n]."""
+    if not isinstance(window, Tensor):
+        return window.dot(kernel)
     total = kernel[0] * window[0]
     for k in range(1, len(kernel)):
         total = total + kernel[k] * window[k]

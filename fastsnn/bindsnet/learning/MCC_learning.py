@@ -59,6 +59,7 @@ class MCC_LearningRule(ABC):
             reduction = torch.squeeze if self.source.batch_size == 1 else torch.sum
         self.reduction = reduction
         self.decay = 1.0 - decay if decay else 1.0
+        self._within = -1
 
     def update(self, **kwargs: Any) -> None:
         """Decay, keep the signs, keep the bounds."""
@@ -67,9 +68,12 @@ class MCC_LearningRule(ABC):
             value.mul_(self.decay)
         if self.enforce_polarity:
             value.masked_fill_(torch.sign(value) != self.polarities, 0.0)
-        if not (_is(self.min, -torch.inf) and _is(self.max, torch.inf)):
+        unbounded = _is(self.min, -torch.inf) and _is(self.max, torch.inf)
+        seen = getattr(value, "exposed", True) or value._version != self._within
+        if not unbounded and seen:
             low, high = (torch.as_tensor(b, device=value.device) for b in (self.min, self.max))
             value.copy_(torch.clamp(value, low, high))
+            self._within = value._version
 
     @abstractmethod
     def reset_state_variables(self) -> None:
@@ -141,7 +145,8 @@ class _ModelRule(MCC_LearningRule):
             source=self.source, target=self.target, dt=float(self.connection.dt or 1.0),
             reward=reward_of(self, kwargs) if needs else None,
         )  # fmt: skip
-        self.feature_value.copy_(new)
+        if new is not self.feature_value:
+            self.feature_value.copy_(new)
         super().update()
 
     def reset_state_variables(self) -> None:
@@ -195,6 +200,10 @@ class _Averages(Reducer):
         super().__init__(rule.connection, rule.reduction)
         self.rule, self.calls = rule, 0
         self.rings: list[list[Tensor]] = [[], []]
+
+    def nothing(self, pre: Tensor, post: Tensor) -> Any:
+        """Zeros count in an average."""
+        return self.reduce(pre, post, None)
 
     def reduce(self, pre: Tensor, post: Tensor, factor: Any) -> Tensor:
         """The averaged product, or zero."""

@@ -35,6 +35,10 @@ class Reducer:
         summing = self.reduction in (torch.sum, torch.squeeze)
         return product.sum(0) if summing else self.reduction(product, dim=0)
 
+    def nothing(self, pre: Tensor, post: Tensor) -> Any:
+        """What a product of zeros is reduced to."""
+        return NOTHING
+
     def _into(self, pre: Tensor, factor: Any) -> tuple[Any, Tensor]:
         """Multiply factors that are the same for all weights of a sample into `pre`."""
         if factor is None:
@@ -59,6 +63,25 @@ class OverFilters(Reducer):
         return total.sum(0, keepdim=True).expand_as(total)
 
 
+class Nothing:
+    """A product that is zero for every weight: what it is added to stays the same tensor."""
+
+    def _same(self, _: Any) -> Nothing:
+        return self
+
+    def _other(self, other: Any) -> Any:
+        return other
+
+    __mul__ = __rmul__ = __truediv__ = _same
+    __add__ = __radd__ = __rsub__ = _other
+
+    def __sub__(self, other: Any) -> Any:
+        return self if isinstance(other, Nothing) else -other
+
+
+NOTHING = Nothing()
+
+
 class Pair:
     """Product of a source's and a target's quantity, for every weight."""
 
@@ -71,8 +94,10 @@ class Pair:
 
     __rmul__ = __mul__
 
-    def over_batch(self) -> Tensor:
-        """Shape of the weight."""
+    def over_batch(self) -> Any:
+        """Shape of the weight; or nothing, where no neuron of a side has anything."""
+        if not (self.post.any() and self.pre.any()):
+            return self.reducer.nothing(self.pre, self.post)
         return self.reducer.reduce(self.pre, self.post, self.factor)
 
 

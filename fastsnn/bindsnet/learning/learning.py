@@ -70,6 +70,7 @@ class LearningRule:
         if reduction is None:
             reduction = torch.squeeze if self.source.batch_size == 1 else torch.sum
         self.reduction = reduction
+        self._within = -1  # version of the weight that lies within the bounds
         # a factor, as there
         self.weight_decay = 1.0 - weight_decay if weight_decay else 1.0
 
@@ -78,8 +79,11 @@ class LearningRule:
         connection = self.connection
         if self.weight_decay != 1.0:
             connection.store(connection.weight() * self.weight_decay)
-        if not isinstance(self, NoOp) and connection.bounded:
+        w = connection.w
+        seen = getattr(w, "exposed", True) or w._version != self._within
+        if not isinstance(self, NoOp) and seen and connection.bounded:
             connection.store(torch.clamp(connection.weight(), connection.wmin, connection.wmax))
+            self._within = connection.w._version
 
 
 class NoOp(LearningRule):
@@ -134,14 +138,15 @@ class ModelRule(LearningRule):
 
     def update(self, **kwargs: Any) -> None:
         """Learn from the layers' spikes and traces of the step; then decay and bounds."""
-        connection = self.connection
+        connection, w = self.connection, self.connection.weight()
         needs = "reward" in self.model.functions["learn"].arguments
         new = learn(
-            self.traces, self.reducer(), connection.weight(), self.numbers(kwargs),
+            self.traces, self.reducer(), w, self.numbers(kwargs),
             source=self.source, target=self.target, dt=float(connection.dt or 1.0),
             reward=reward_of(self, kwargs) if needs else None,
         )  # fmt: skip
-        connection.store(new)
+        if new is not w:
+            connection.store(new)
         super().update()
 
     def reducer(self) -> Reducer:

@@ -50,6 +50,7 @@ class AbstractConnection(ABC, Module):
         self.dt: float | None = None
         self.wmin = frozen(torch.as_tensor(kwargs.get("wmin", -torch.inf), dtype=torch.float32))
         self.wmax = frozen(torch.as_tensor(kwargs.get("wmax", torch.inf), dtype=torch.float32))
+        self._bounded: tuple[Any, bool] = (None, False)
         self.norm, self.decay = kwargs.get("norm"), kwargs.get("decay")
         self.Dales_rule = kwargs.get("Dales_rule")
         rule = kwargs.get("update_rule") or NoOp
@@ -87,7 +88,12 @@ class AbstractConnection(ABC, Module):
     @property
     def bounded(self) -> bool:
         """Whether a bound is finite."""
-        return bool((self.wmin != -torch.inf).any() or (self.wmax != torch.inf).any())
+        bounds = (self.wmin, self.wmax)
+        now = tuple((id(b), b._version) for b in bounds)
+        if now != self._bounded[0]:
+            finite = bool((self.wmin != -torch.inf).any() or (self.wmax != torch.inf).any())
+            self._bounded = (now, finite)
+        return self._bounded[1]
 
     def initial(self, w: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> Parameter:
         """The given weight within its bounds, or one drawn uniformly."""

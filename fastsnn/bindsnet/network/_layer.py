@@ -63,15 +63,18 @@ class Nodes(Module):
 
     def forward(self, x: Tensor) -> None:
         """Advance the trace by the spikes s and sum the input x; the last line of a `forward`."""
+        # a module's own attributes are slow to read and to write, and this is done every step
+        tensors = self._buffers
         if self.traces:
-            trace, spike = self.x * self.trace_decay, self.s
+            trace, spike = tensors["x"] * tensors["trace_decay"], tensors["s"]
             if self.traces_additive:
-                self.x = trace + self.trace_scale * spike.to(trace.dtype)
+                trace = trace + tensors["trace_scale"] * spike.to(trace.dtype)
             else:
                 spike = spike if spike.dtype == torch.bool else spike != 0
-                self.x = torch.where(spike, self.trace_scale, trace)
+                trace = torch.where(spike, tensors["trace_scale"], trace)
+            tensors["x"] = trace
         if self.sum_input:
-            self.summed = self.summed + x.to(self.summed.dtype)
+            tensors["summed"] = tensors["summed"] + x.to(tensors["summed"].dtype)
 
     def reset_state_variables(self) -> None:
         """Put the state at its initial values."""
@@ -131,7 +134,7 @@ class Input(Nodes, AbstractInput):
 
     def forward(self, x: Tensor) -> None:
         """Take the spikes of the step."""
-        self.s = x.clone()
+        self._buffers["s"] = x.clone()
         super().forward(x)
 
 

@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 
 def run_steps(net: Network, request: Request) -> None:
     """All steps of a run, then normalisation."""
+    options = {
+        pair: {
+            **request.kwargs,
+            **request.amplitudes(pair),
+            "mask": request.masks.get(pair),
+            "learning": net.learning,
+        }
+        for pair in net.connections
+    }
     for t in range(request.steps):
         currents = {} if request.one_step else _currents(net)
         for name, layer in net.layers.items():
             _advance(net, request, name, layer, currents, t)
         for pair, connection in net.connections.items():
-            connection.update(
-                mask=request.masks.get(pair),
-                learning=net.learning,
-                **request.kwargs,
-                **request.amplitudes(pair),
-            )
+            connection.update(**options[pair])
         for monitor in net.monitors.values():
             monitor.record()
     for connection in net.connections.values():
@@ -65,13 +69,12 @@ def _advance(
     if request.one_step:
         # as there: what connections deliver replaces what comes from outside
         current = _currents(net, only=name).get(name, current)
-    injected = request.row("injects_v", name, t)
-    if injected is not None:
+    if name in request.forced["injects_v"]:
+        injected = request.row("injects_v", name, t)
         layer.v = layer.v + injected.to(layer.v.dtype)
     if current is None:
         current = torch.zeros(layer.s.shape, device=layer.s.device)
     layer.forward(x=current)
     for forced, value in (("clamp", 1), ("unclamp", 0)):
-        mask = request.row(forced, name, t)
-        if mask is not None:
-            layer.s[:, mask] = value
+        if name in request.forced[forced]:
+            layer.s[:, request.row(forced, name, t)] = value

@@ -74,11 +74,9 @@ class Request:
         """Batch size of the first input."""
         return next((x.shape[1] for x in self.inputs.values()), None)
 
-    def row(self, what: str, name: str, t: int) -> Tensor | None:
+    def row(self, what: str, name: str, t: int) -> Tensor:
         """Step t of what is forced on a layer."""
-        given = self.forced[what].get(name)
-        if given is None:
-            return None
+        given = self.forced[what][name]
         return given[t] if given.dim() > 1 else given
 
     def amplitudes(self, pair: Any) -> dict[str, Any]:

@@ -89,7 +89,17 @@ class _Uniforms:
         self.like = like
 
     def next(self) -> Tensor:
-        return torch.rand_like(self.like)
+        return torch.rand_like(self.like.to(torch.float32))
+
+
+class _Window:
+    """The last values of a quantity, [batch, window, *shape], as `dot` takes them."""
+
+    def __init__(self, data: Tensor) -> None:
+        self.data = data
+
+    def dot(self, kernel: Tensor) -> Tensor:
+        return torch.tensordot(self.data, kernel.to(self.data.dtype), dims=([1], [0]))
 
 
 _FLAGS: dict[tuple[bool, torch.device], Tensor] = {}
@@ -110,7 +120,7 @@ def advance(layer: ModelNodes, x: Tensor) -> Tensor:
         if name == "i_syn":
             values[name] = x
         elif name == "i_window":
-            values[name] = x.transpose(0, 1)
+            values[name] = _Window(x)
         elif name == "learning":
             values[name] = _flag(layer.learning, x.device)
         elif name == "lbound":
@@ -118,8 +128,8 @@ def advance(layer: ModelNodes, x: Tensor) -> Tensor:
         else:
             values[name] = layer.dt if name == "dt" else layer.dt * 0.5
     if "spike_window" in values:
-        values["spike_window"] = values["spike_window"].transpose(0, 1)
-    with drawing(_Uniforms(layer.s.to(torch.float32))), reducing("sum"):
+        values["spike_window"] = _Window(values["spike_window"])
+    with drawing(_Uniforms(layer.s)), reducing("sum"):
         returned = reading.model.step(**values)
     taken = x
     for name, tensor in zip(
