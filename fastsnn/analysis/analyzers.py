@@ -37,7 +37,9 @@ class Analyzer(ABC):
             if values.size == np.prod(values.shape[-2:])
             else values.reshape(-1, values.shape[-1])
         )
-        self._draw(tag, step, plot_weights, values, heading="Observation", colours="gray")
+        self._draw(
+            tag, step, plot_weights, values, heading="Observation", quantity="value", colours="gray"
+        )
 
     def plot_reward(
         self,

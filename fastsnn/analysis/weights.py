@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from fastsnn.analysis.style import INK, NOTHING, bare, class_map, colour_map, title
@@ -24,6 +25,7 @@ def plot_weights(
     w_max: float | None = None,
     colours: str | None = None,
     heading: str = "Weights",
+    quantity: str = "weight",
     pre_post: bool = False,
     lines: tuple[int, int] | None = None,
     line_colour: str = INK,
@@ -35,6 +37,7 @@ def plot_weights(
 
     w_min, w_max: ends of the colour scale; None: of the weights.
     colours:      name of a colour map; default: of two colours where zero lies inside the scale.
+    quantity:     what the colours stand for.
     pre_post:     w is [n_pre, n_post]; its axes get ticks and names.
     lines:        height and width of a region: lines are drawn between regions.
     """
@@ -50,7 +53,8 @@ def plot_weights(
     if view.artists[0] is not None and view.artists[0].get_array().shape == values.shape:
         view.artists[0].set(data=values, clim=(low, high))
     else:
-        view.artists[0] = _image(view, axes, values, colours or colour_map(low, high), (low, high))
+        colours = colours or colour_map(low, high)
+        view.artists[0] = _image(view, axes, values, colours, (low, high), quantity)
         if pre_post:
             axes.set(xlabel="postsynaptic neuron", ylabel="presynaptic neuron", aspect="auto")
         else:
@@ -184,7 +188,9 @@ def _rule(axes: Axes, shape: tuple[int, int], region: tuple[int, int], colour: s
         (shape[1], region[1], axes.axvline),
     ):
         for place in range(step, size, step):
-            draw(place - 0.5, color=colour, linewidth=0.8)
+            line = draw(place - 0.5, color=colour, linewidth=0.8)
+            # seen on any ground
+            line.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
 
 
 def _write_names(axes: Axes, values: np.ndarray, names: Sequence[str]) -> None:

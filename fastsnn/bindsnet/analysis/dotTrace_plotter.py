@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from fastsnn import analysis
-from fastsnn.analysis.style import title
+from fastsnn.analysis.style import bare, title
 
 
 def plotGrids(gridData: np.ndarray) -> Figure:
@@ -23,6 +23,8 @@ def plotGrids(gridData: np.ndarray) -> Figure:
     axes = figure.subplots(2, 4).flat
     for place, step in zip(axes, chosen, strict=False):
         place.imshow(grids[step], cmap="gray_r", vmin=0.0)
+        bare(place)
+        place.spines[:].set_visible(True)
         title(place, f"step {step}", 10)
     for place in axes:
         place.set_axis_off()

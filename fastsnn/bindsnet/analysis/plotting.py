@@ -118,11 +118,9 @@ def plot_conv2d_weights(
     cmap: str = "hot_r",
     title: str | None = None,
 ) -> AxesImage:
-    """Draw kernels [n_out, n_in, height, width], a block for each input channel."""
-    side = math.ceil(math.sqrt(weights.shape[0]))
-    lines = (side * weights.shape[2], side * weights.shape[3])
+    """Draw kernels [n_out, n_in, height, width], a block of them for each input channel."""
     flat = reshape_conv2d_weights(weights.detach())
-    return _weights(flat, wmin, wmax, im, figsize, cmap, title or "Kernels", lines)
+    return _weights(flat, wmin, wmax, im, figsize, cmap, title or "Kernels", weights.shape[2:])
 
 
 def plot_locally_connected_weights(
