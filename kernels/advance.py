@@ -26,6 +26,7 @@ from .parts import (
     store_all,
 )
 from .philox import words
+from .publish import finish
 
 
 @triton.jit
@@ -227,7 +228,10 @@ def advance(
     learning = tl.full((), CELL[0].learning, tl.int1)
     state, spike, i_syn = CELL[0].step(state, shared, numbers, i_syn, sent, learning, dots, draws)
     store_all(cell.state, at, state, inside)
-    tl.store(cell.candidate + at, spike.to(tl.uint8), mask=inside)
+    if CELL[0].finishes:
+        finish(cell, spike, j, inside, k, b, r, n, CELL, BATCH)
+    else:
+        tl.store(cell.candidate + at, spike.to(tl.uint8), mask=inside)
     if CELL[0].summed:
         tl.store(cell.summed + at, tl.load(cell.summed + at, mask=inside, other=0.0) + i_syn,
                  mask=inside)  # fmt: skip

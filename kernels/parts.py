@@ -108,7 +108,7 @@ class CellKind:
     replays_uniforms: bool = False
     trace: int = 0
     summed: bool = False
-    lists: bool = False
+    finishes: bool = False  # nothing waits for its spikes: `publish` is done in `advance`
     counted: bool = False
     candidate_rows: int = 1
     # rows of what comes from outside: 0 none, 1 the same at every step

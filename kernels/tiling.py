@@ -11,6 +11,7 @@ class Tiling:
     """How the work of a network is cut.
 
     neurons:  neurons of a program that advances or learns; a power of two.
+    wide:     the same where there are so many that one program more or less is nothing.
     rows:     weight rows that a program learns at once.
     unroll:   weight rows whose loads are in flight together while spikes are delivered.
     summed:   the same while columns are summed.
@@ -20,6 +21,7 @@ class Tiling:
     """
 
     neurons: int = 64
+    wide: int = 1024
     rows: int = 16
     unroll: int = 8
     summed: int = 16
@@ -28,6 +30,11 @@ class Tiling:
     warps: int = 2
     list_warps: int = 8
 
+    def tile(self, n: int) -> tuple[int, int]:
+        """Neurons of a program in a population of n, and its warps."""
+        many = n >= 256 * self.wide
+        return (self.wide, 2 * self.warps) if many else (self.neurons, self.warps)
+
     def list_block(self, n: int) -> int:
         """Neurons that a program lists at once in a population of n."""
         return min(self.listed, max(32, 1 << (n - 1).bit_length()))
@@ -35,4 +42,4 @@ class Tiling:
 
 GPU = Tiling()
 # the interpreter pays for operations, not for the width of what they work on
-INTERPRETER = Tiling(neurons=256, rows=256, unroll=1, summed=1, listed=1024, steps=32)
+INTERPRETER = Tiling(neurons=256, wide=256, rows=256, unroll=1, summed=1, listed=1024, steps=32)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, ClassVar
 
 import interpreting
 import own_models
@@ -22,6 +24,7 @@ from test_replicas import SEEDS, build, rates, same_state
 
 from fastsnn import BackendError, Dense, Network, Poisson, Replicas, Retry, models
 from fastsnn.backends import triton_jit
+from fastsnn.backends.triton_launches import Launch, Launches
 
 pytestmark = interpreting.needed
 
@@ -211,6 +214,73 @@ def test_interrupt_leaves_the_state_of_a_finished_step(monkeypatch):
     want = build(3)
     want.run(3.0, {"X": Poisson(rates(7)[0])}, normalize=False)
     assert same_state(net, want)
+
+
+class Recorded:
+    """Stands in for a CUDA graph: keeps launches while it is captured, and replays them."""
+
+    made: ClassVar[list[Recorded]] = []
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Launch, dict[str, Any]]] = []
+        self.replays = 0
+        self.made.append(self)
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            keep = self.calls.append
+            patch.setattr(Launch, "__call__", lambda launch, **more: keep((launch, more)))
+            yield
+
+    def replay(self) -> None:
+        self.replays += 1
+        for launch, more in self.calls:
+            launch(**more)
+
+
+class Stream:
+    """Stands in for a CUDA stream, and counts who waits for whom."""
+
+    def __init__(self, *_: Any) -> None:
+        self.waited = 0
+
+    def wait_stream(self, other: Stream) -> None:
+        other.waited += 1
+
+
+def test_captured_blocks_replay_to_the_same_bits(monkeypatch):
+    current = Stream()
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Recorded)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **options: graph.captured())
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: current)
+    monkeypatch.setattr(Recorded, "made", [])
+    net, want = build(3, "triton"), build(3)
+    with interpreting.tiled(SMALL):
+        engine = net.compile()._all._engine
+    engine.on_gpu, engine.streams = True, [Stream()]
+    for each in (net, want):
+        each.present({"X": Poisson(rates(7))}, 11.0)
+        each.run(11.0, {"X": Poisson(rates(7)[0])})
+    assert same_state(net, want)
+    # blocks of 3 and of 2 steps: the first of each runs as it is, the second is captured
+    assert [graph.replays for graph in Recorded.made] == [8, 2]
+    assert current.waited == engine.streams[0].waited > 0
+
+
+def test_kernels_side_by_side_are_all_launched_once():
+    for n in range(6):
+        called: list[int] = []
+        launches = Launches.__new__(Launches)
+        launches.streams = [Stream(), Stream()]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+            patch.setattr(torch.cuda, "current_stream", Stream)
+            launches.together([lambda k=k, to=called: to.append(k) for k in range(n)])
+        assert sorted(called) == list(range(n))
+        assert sum(stream.waited for stream in launches.streams) == min(2, max(0, n - 1))
 
 
 def test_what_does_not_run_is_refused_with_the_reason(monkeypatch):

@@ -6,6 +6,7 @@ On a CPU it runs in Triton's interpreter (TRITON_INTERPRET=1): slow, for tests.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ DEVICES = ("cuda", "cpu")
 KINDS = ("dense", "one_to_one", "all_but_one")
 _MOST = 2**31 - 1
 _LANES = 4
+_MOST_BATCH = 2047
 
 
 def interpreted() -> bool:
@@ -31,12 +33,25 @@ def usable() -> str | None:
     """None, or why Triton does not work here."""
     if importlib.util.find_spec("triton") is None:
         return "triton is not installed (pip install triton)."
+    if interpreted() and (why := _no_interpreter()):
+        return why
     if not interpreted() and not torch.cuda.is_available():
         return (
             "no CUDA device was found. TRITON_INTERPRET=1 runs the kernels on the CPU, slowly, to "
             "test them."
         )
     return None
+
+
+def _no_interpreter() -> str | None:
+    """Interpreters before Triton 3.7 count with arrays in a way that NumPy 2.4 refuses."""
+    old = _version("triton") < (3, 7) and _version("numpy") >= (2, 4)
+    return "the interpreter of this triton needs numpy<2.4." if old else None
+
+
+def _version(package: str) -> tuple[int, ...]:
+    found = importlib.metadata.version(package).split(".")[:2]
+    return tuple(int(part) for part in found)
 
 
 def supports(plan: Plan) -> str | None:
@@ -50,6 +65,8 @@ def supports(plan: Plan) -> str | None:
         )
     if beyond := plan.beyond(KINDS):
         return beyond
+    if plan.batch > _MOST_BATCH:
+        return f"batch_size is {plan.batch}, at most {_MOST_BATCH}."
     for p in plan.populations:
         draws = 0 if p.is_input else len(p.model.functions["step"].calls("rand"))
         if draws > _LANES:

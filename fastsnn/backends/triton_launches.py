@@ -40,8 +40,10 @@ class Launch:
 class Launches:
     """The kernels of a step, for one mode."""
 
-    def __init__(self, layout: Layout, mode: Mode) -> None:
-        self.layout, self.mode = layout, mode
+    def __init__(
+        self, layout: Layout, mode: Mode, streams: Sequence[torch.cuda.Stream] = ()
+    ) -> None:
+        self.layout, self.mode, self.streams = layout, mode, streams
         plan = layout.plan
         self.rules = {
             q.index: kind for q in plan.projections if (kind := layout.rule_kind(q, mode))
@@ -50,7 +52,8 @@ class Launches:
         cells = [p for p in plan.populations if not p.is_input]
         self.advance = [self._advance(p, ()) for p in cells]
         self.fused_advance = [self._advance(p, self.fused) for p in cells]
-        self.publish = [self._publish(p) for p in plan.populations]
+        self.published = [p for p in plan.populations if not layout.finishes(p)]
+        self.publish = [self._publish(p) for p in self.published]
         self.learn = {k: self._learn(plan.projections[k]) for k in self.rules}
         self.trail = {k: self._trail(plan.projections[k]) for k in self.rules}
         self.tick = Launch(
@@ -70,15 +73,13 @@ class Launches:
         """Put `steps` steps on the current stream."""
         for k in range(steps):
             # the first step of a block has nothing to learn: the block before left nothing
-            for launch in self.fused_advance if k else self.advance:
-                launch(k=k)
+            self.together(self.fused_advance if k else self.advance, k=k)
             if k:
                 self._trails(self.fused)
-            for launch in self.publish:
-                launch(k=k)
-            now = self.rules if k == steps - 1 else [q for q in self.rules if q not in self.fused]
-            for q in now:
-                self.learn[q](k=k)
+            self.together(self.publish, k=k)
+            last = k == steps - 1
+            now = [q for q in self.rules if last or q not in self.fused]
+            self.together([self.learn[q] for q in now], k=k)
             self._trails(now)
         self.tick(steps=steps)
 
@@ -92,7 +93,7 @@ class Launches:
             learnt = [r.__name__ for r in rules if r]
             if learnt:
                 yield f"{p.model.__name__} {', '.join(learnt)}", later
-        for p, launch in zip(plan.populations, self.publish, strict=True):
+        for p, launch in zip(self.published, self.publish, strict=True):
             yield p.model.__name__, launch
         for k, launch in self.learn.items():
             rule = plan.projections[k].rule
@@ -100,10 +101,20 @@ class Launches:
                 yield rule.__name__ if rule else "decay, mask", one
         yield "", self.tick
 
-    def _trails(self, which: Sequence[int] | dict[int, Any]) -> None:
-        for q in which:
-            for launch in self.trail[q]:
-                launch()
+    def _trails(self, which: Sequence[int]) -> None:
+        self.together([launch for q in which for launch in self.trail[q]])
+
+    def together(self, launches: Sequence[Launch], **more: Any) -> None:
+        """Put kernels that do not read what the others write side by side on streams."""
+        for stream, launch in zip(self.streams, launches[1:], strict=False):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                launch(**more)
+        beside = len(self.streams)
+        for launch in (*launches[:1], *launches[1 + beside :]):
+            launch(**more)
+        for stream in self.streams[: max(0, len(launches) - 1)]:
+            torch.cuda.current_stream().wait_stream(stream)
 
     def _fusable(self, q: ProjectionPlan) -> bool:
         """Whether a projection can be learnt while its target advances.
@@ -116,11 +127,9 @@ class Launches:
         others = q.pre[: len(q.pre) - n_own]
         return self.layout.batch == 1 and all(t is source.x for t in others)
 
-    def _tiles(self, n: int, batch: int) -> tuple[int, int, int]:
-        return -(-n // self.layout.tiling.neurons), batch, self.layout.n_replicas
-
     def _advance(self, p: PopulationPlan, fused: Sequence[int]) -> Launch:
         layout, tiling = self.layout, self.layout.tiling
+        block, warps = tiling.tile(p.n)
         incoming = [q for q in layout.plan.projections if q.target == p.index]
         learnt = [q for q in incoming if q.index in fused]
         kinds = [
@@ -133,7 +142,7 @@ class Launches:
         ]
         return Launch(
             advance,
-            self._tiles(p.n, layout.batch),
+            layout.tiles(p.n, block, layout.batch),
             {
                 "control": layout.control,
                 "cell": layout.cells(p, self.mode),
@@ -144,11 +153,11 @@ class Launches:
                 "WIRES": parts.Static(*kinds),
                 "RULES": parts.Static(*(self.rules[q.index] for q in learnt)),
                 "BATCH": layout.batch,
-                "BLOCK": tiling.neurons,
+                "BLOCK": block,
                 "ROWS": tiling.rows,
                 "UNROLL": tiling.unroll,
             },
-            tiling.warps,
+            warps,
         )
 
     def _publish(self, p: PopulationPlan) -> Launch:
@@ -170,19 +179,20 @@ class Launches:
     def _learn(self, q: ProjectionPlan) -> Launch:
         layout, tiling = self.layout, self.layout.tiling
         n = layout.plan.populations[q.target].n
+        block, warps = tiling.tile(n)
         return Launch(
             learn,
-            self._tiles(n, 1),
+            layout.tiles(n, block, 1),
             {
                 "control": layout.control,
                 "s": layout.synapses(q, self.mode),
                 "n": n,
                 "RULES": parts.Static(self.rules[q.index]),
                 "BATCH": layout.batch,
-                "BLOCK": tiling.neurons,
+                "BLOCK": block,
                 "ROWS": tiling.rows,
             },
-            tiling.warps,
+            warps,
         )
 
     def _trail(self, q: ProjectionPlan) -> list[Launch]:
@@ -238,7 +248,11 @@ class Around:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         plan = layout.plan
-        self.lists = [self._list(as_bytes(p.spike), *layout.ids(p), p.n) for p in plan.populations]
+        self.lists = [
+            self._list(as_bytes(p.spike), *layout.ids(p), p.n)
+            for p in plan.populations
+            if not layout.finishes(p)
+        ]
         self.lists += [
             self._list(as_bytes(q.last_pre), *layout.last(q), plan.populations[q.source].n)
             for q in plan.projections
@@ -262,7 +276,8 @@ class Around:
         return Launch(compact, grid, args, layout.tiling.list_warps)
 
     def _reset(self, p: PopulationPlan) -> Launch:
-        layout, tiling = self.layout, self.layout.tiling
+        layout = self.layout
+        block, warps = layout.tiling.tile(p.n)
         zeros = [t for t in (p.x, p.summed) if t is not None]
         kind = parts.ResetKind(
             each=tuple(t.numel() > 1 for t in p.init),
@@ -281,10 +296,9 @@ class Around:
             "n": p.n,
             "RESET": parts.Static(kind),
             "BATCH": layout.batch,
-            "BLOCK": tiling.neurons,
+            "BLOCK": block,
         }
-        grid = (-(-p.n // tiling.neurons), layout.batch, layout.n_replicas)
-        return Launch(reset, grid, args, tiling.warps)
+        return Launch(reset, layout.tiles(p.n, block, layout.batch), args, warps)
 
     def _normalise(self, q: ProjectionPlan) -> Launch:
         layout, tiling = self.layout, self.layout.tiling
@@ -301,5 +315,4 @@ class Around:
             "ROWS": tiling.rows,
             "UNROLL": tiling.summed,
         }
-        grid = (-(-n // tiling.neurons), 1, layout.n_replicas)
-        return Launch(normalise, grid, args, tiling.warps)
+        return Launch(normalise, layout.tiles(n, tiling.neurons, 1), args, tiling.warps)

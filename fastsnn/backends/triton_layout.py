@@ -99,6 +99,8 @@ class Layout:
         lengths = self.buffers(
             "n_ids", p.index, shape=(self.n_replicas, self.batch), dtype=torch.int32
         )
+        if self.finishes(p):
+            return lengths, lengths
         return self.own("ids", p, self.batch, dtype=torch.int32), lengths
 
     def last(self, q: ProjectionPlan) -> tuple[Tensor, Tensor]:
@@ -112,6 +114,8 @@ class Layout:
 
     def candidate(self, p: PopulationPlan) -> Tensor:
         """Candidates: of an input population for all steps of a block."""
+        if self.finishes(p):
+            return as_bytes(p.spike)
         rows = self.tiling.steps if p.is_input else 1
         return self.own("candidate", p, rows, self.batch, dtype=torch.uint8)
 
@@ -123,6 +127,21 @@ class Layout:
     def reward(self) -> Tensor:
         """Rewards [R, B]."""
         return self.buffers("reward", shape=(self.n_replicas, self.batch), dtype=torch.float32)
+
+    def tiles(self, n: int, block: int, batch: int) -> tuple[int, int, int]:
+        """A grid over neurons (or columns), batch and replicas."""
+        return -(-n // block), batch, self.n_replicas
+
+    def finishes(self, p: PopulationPlan) -> bool:
+        """Whether a population needs no `publish`: nobody reads its spikes before the next step."""
+        plan = self.plan
+        read = any(q.source == p.index for q in plan.projections)
+        followed = any(
+            q.target == p.index and (q.last_post is not None or (q.rule and q.rule.own("post")))
+            for q in plan.projections
+        )
+        together = bool(p.shared) and self.batch > 1
+        return not (read or followed or together or p.is_input or p.one_spike)
 
     def cells(self, p: PopulationPlan, mode: Mode) -> parts.Cells:
         """Pointers of a population."""
@@ -186,6 +205,7 @@ class Layout:
             one_spike=p.one_spike,
             replays_winners=p.index in mode.winners,
             replays_uniforms=p.index in mode.uniforms,
+            finishes=self.finishes(p),
             trace=p.trace if p.x is not None else 0,
             summed=p.summed is not None,
             counted=p.index in mode.counts,

@@ -28,6 +28,8 @@ class Engine:
         self.on_gpu = plans[0].device.type == "cuda"
         self.layout = Layout(plans, GPU if self.on_gpu else INTERPRETER)
         self.around = Around(self.layout)
+        # what does not depend on each other runs side by side
+        self.streams = [torch.cuda.Stream(plans[0].device) for _ in range(3 * self.on_gpu)]
         self.launches: dict[Mode, Launches] = {}
         self.graphs: dict[tuple[Mode, int], Any] = {}
 
@@ -47,7 +49,7 @@ class Engine:
     def launches_of(self, mode: Mode) -> Launches:
         """The kernels of a mode."""
         if mode not in self.launches:
-            self.launches[mode] = Launches(self.layout, mode)
+            self.launches[mode] = Launches(self.layout, mode, self.streams)
         return self.launches[mode]
 
     def block(self, mode: Mode, steps: int) -> None:

@@ -45,6 +45,7 @@ def mode_of(args: RunArgs, steps: int) -> Mode:
 
 def encoding(layout: Layout, p: PopulationPlan, threshold: Tensor, steps: int) -> Launch:
     """Random spikes of a population for some steps ahead."""
+    block, warps = layout.tiling.tile(p.n)
     args = {
         "control": layout.control,
         "threshold": threshold,
@@ -53,10 +54,9 @@ def encoding(layout: Layout, p: PopulationPlan, threshold: Tensor, steps: int) -
         "STREAM": stream(p.index, Purpose.INPUT),
         "ROWS": layout.tiling.steps,
         "BATCH": layout.batch,
-        "BLOCK": layout.tiling.neurons,
+        "BLOCK": block,
     }
-    grid = (-(-p.n // layout.tiling.neurons), steps * layout.batch, layout.n_replicas)
-    return Launch(encode, grid, args, layout.tiling.warps)
+    return Launch(encode, layout.tiles(p.n, block, steps * layout.batch), args, warps)
 
 
 def scattering(
