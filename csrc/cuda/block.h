@@ -57,6 +57,12 @@ struct Block {
   }
 };
 
+// the same for templates, in which a block is of no type yet
+template <class T> FASTSNN_DEVICE T *in(const Block &k, Room room) { return k.in<T>(room); }
+template <class T> FASTSNN_DEVICE Values<T> values(const Block &k, std::int32_t field) {
+  return k.values<T>(field);
+}
+
 // the step that is worked on
 struct Now {
   std::int64_t sample, t, row; // row: sample * n_steps + t

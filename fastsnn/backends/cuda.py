@@ -31,6 +31,7 @@ except ImportError as error:
 
 NAME = "cuda"
 DEVICES = ("cuda",)
+KINDS = ("dense", "one_to_one", "all_but_one")
 OLDEST = (8, 0)
 STEPS_OF_A_LAUNCH = 4096
 
@@ -51,6 +52,8 @@ class Engine:
                 f"the network lives on device '{plan.device}', the cuda backend needs "
                 f"device='{self.device}'."
             )
+        if beyond := plan.beyond(KINDS):
+            return beyond
         models = [p.model for p in plan.populations if not p.is_input]
         models += [p.rule for p in plan.projections if p.rule]
         own = [m.__name__ for m in models if not build.is_built_in(m)]
