@@ -126,7 +126,7 @@ def _place(file: Path, line: int) -> str | None:
     if not file.exists():
         return file.name
     lines = file.read_text(errors="replace").splitlines()
-    for k in reversed(range(line)):
+    for k in reversed(range(min(line, len(lines)))):
         if _DEFINITION.search(lines[k]):
             # the name may stand in the next line
             names = re.findall(r"(\w+)\s*\(", " ".join(lines[k : k + 2]))

@@ -20,7 +20,7 @@ from rich.table import Table
 from fastsnn.bench import toolchain
 from fastsnn.bench.compiled import Kernel, kernels_of
 from fastsnn.bench.harness import commit, save
-from fastsnn.bench.toolchain import ToolError, Unit
+from fastsnn.bench.toolchain import Missing, ToolError, Unit
 from fastsnn.files import replacing
 
 NAME = f"static-sm_{toolchain.ARCH}"
@@ -69,7 +69,7 @@ def cuda_units() -> Iterator[Unit]:
 def triton_units() -> Iterator[Unit]:
     """Every Triton kernel, compiled."""
     if toolchain.bundled("ptxas") is None:
-        raise ToolError("triton is not installed here")
+        raise Missing("triton is not installed here")
     from fastsnn.backends.triton_compile import catalogue
 
     for made in catalogue():
@@ -86,7 +86,7 @@ BACKENDS: dict[str, Callable[[], Iterator[Unit]]] = {"triton": triton_units, "cu
 def versions() -> dict[str, str]:
     """Of the compilers."""
     found = {}
-    with suppress(ToolError):
+    with suppress(Missing):
         found["nvcc"] = toolchain.version(toolchain.nvcc())
     with suppress(metadata.PackageNotFoundError):
         found["triton"] = metadata.version("triton")
@@ -184,7 +184,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"where {NAME}.md and .json go (default: bench/results of the checkout)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    kernels, missing = collect(options.backend)
+    try:
+        kernels, missing = collect(options.backend)
+    except ToolError as error:
+        print(f"wrong: {error}", file=sys.stderr)
+        return 1
     if kernels:
         show(kernels)
     for what in missing:
@@ -216,7 +220,7 @@ def _kernels(backend: str, missing: list[str]) -> list[Kernel]:
         for unit in BACKENDS[backend]():
             # one that is compiled for other alignments often comes out the same
             found += [kernel for kernel in kernels_of(unit) if kernel not in found]
-    except ToolError as error:
+    except Missing as error:
         missing.append(f"{backend}: {error}")
     return sorted(found, key=lambda kernel: kernel.name)
 

@@ -21,7 +21,11 @@ ARCH = 90
 
 
 class ToolError(RuntimeError):
-    """A tool is missing, or does not take what it is given."""
+    """A tool does not take what it is given."""
+
+
+class Missing(ToolError):
+    """A tool, or what it would work on, is not here."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,12 @@ def run(*command: str | Path) -> str:
 
 
 def nvcc() -> Path:
-    """CUDA's compiler.  Raises ToolError where there is none."""
+    """CUDA's compiler.  Raises Missing where there is none."""
     homes = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")]
     folders = [f"{home}/bin" for home in homes if home] + ["/usr/local/cuda/bin"]
     found = shutil.which("nvcc") or shutil.which("nvcc", path=os.pathsep.join(folders))
     if not found:
-        raise ToolError("nvcc is not here (looked in PATH, CUDA_HOME and /usr/local/cuda)")
+        raise Missing("nvcc is not here (looked in PATH, CUDA_HOME and /usr/local/cuda)")
     return Path(found).resolve()
 
 
@@ -83,15 +87,15 @@ def disassemble(cubin: Path, beside: Path | None = None) -> str:
     near = beside.with_name("nvdisasm") if beside else None
     tool = near if near and near.exists() else shutil.which("nvdisasm") or bundled("nvdisasm")
     if not tool:
-        raise ToolError("nvdisasm is not here: neither beside nvcc, nor in PATH, nor with Triton")
+        raise Missing("nvdisasm is not here: neither beside nvcc, nor in PATH, nor with Triton")
     return run(tool, "-c", "-gi", cubin)
 
 
 def cuda_sources() -> list[Path]:
-    """The CUDA sources of the package.  Raises ToolError where there are none."""
+    """The CUDA sources of the package.  Raises Missing where there are none."""
     found = sorted((folder / "cuda").glob("*.cu")) if (folder := sources()) else []
     if not found:
-        raise ToolError("there are no CUDA sources (csrc/cuda/*.cu)")
+        raise Missing("there are no CUDA sources (csrc/cuda/*.cu)")
     return found
 
 

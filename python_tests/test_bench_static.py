@@ -15,7 +15,7 @@ import pytest
 
 from fastsnn.bench import compiled, ptx, sass, static, toolchain
 from fastsnn.bench.occupancy import occupancy, resident_blocks
-from fastsnn.bench.toolchain import ToolError
+from fastsnn.bench.toolchain import Missing
 
 FILES = Path(__file__).with_name("static")
 LEARN = "_Z5learnP6float4PKiifS0_"
@@ -25,7 +25,7 @@ def tools() -> bool:
     """Whether CUDA can be compiled and taken apart here."""
     try:
         beside = toolchain.nvcc().with_name("nvdisasm").exists()
-    except ToolError:
+    except Missing:
         return False
     return beside or bool(shutil.which("nvdisasm") or toolchain.bundled("nvdisasm"))
 
@@ -227,6 +227,15 @@ def test_command_fails_on_spills_and_on_other_rounding(flag, wrong, tmp_path, mo
     assert "| cuda: sums<4> |" in text
 
 
+@needs_nvcc
+def test_source_that_does_not_compile_is_an_error(tmp_path, monkeypatch, capsys):
+    source = tmp_path / "broken.cu"
+    source.write_text("__global__ void broken() { nothing(); }\n")
+    monkeypatch.setattr(toolchain, "cuda_sources", lambda: [source])
+    assert static.main(["--backend", "cuda", "--out", str(tmp_path)]) == 1
+    assert '"nothing" is undefined' in capsys.readouterr().err
+
+
 @needs_triton
 def test_triton_kernels_are_described():
     # a process of its own: this one may have Triton interpret
@@ -242,7 +251,7 @@ def test_triton_kernels_are_described():
 
 def test_what_is_missing_is_said(monkeypatch, tmp_path, capsys):
     def nothing() -> Path:
-        raise ToolError("nvcc is not here")
+        raise Missing("nvcc is not here")
 
     monkeypatch.setattr(toolchain, "nvcc", nothing)
     monkeypatch.setattr(toolchain, "bundled", lambda name: None)
