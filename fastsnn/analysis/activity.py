@@ -148,6 +148,7 @@ def _name(axes: Axes, layer: str, last: bool, dt: float | None) -> None:
     quiet(axes)
     axes.set_ylabel(f"{layer}\nneuron")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=dt is None))
     if last:
         axes.set_xlabel("time, step" if dt is None else "time, ms")
 

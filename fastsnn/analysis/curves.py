@@ -46,7 +46,8 @@ def plot_performance(
     axes.set(
         xlabel="samples seen",
         ylabel=f"accuracy, {unit}" if unit else "accuracy",
-        ylim=(0, 102 if unit == "%" else 1.02),
+        # room for what is all wrong or all right
+        ylim=(-2, 102) if unit == "%" else (-0.02, 1.02),
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
