@@ -81,6 +81,8 @@ class Launches:
             now = [q for q in self.rules if last or q not in self.fused]
             self.together([self.learn[q] for q in now], k=k)
             self._trails(now)
+            for address in self.mode.watched:
+                self.layout.watched(address)[k].copy_(self.layout.sources[address])
         self.tick(steps=steps)
 
     def all(self) -> Iterator[tuple[str, Launch]]:

@@ -35,6 +35,7 @@ class Mode:
     uniforms: frozenset[int] = frozenset()
     counts: frozenset[int] = frozenset()
     masks: frozenset[int] = frozenset()
+    watched: tuple[int, ...] = ()  # addresses of what is recorded step by step
 
 
 class Buffers:
@@ -72,7 +73,18 @@ class Layout:
         self.heads = self.buffers("heads", shape=(len(plans), self.n_heads), dtype=torch.int64)
         lengths = [len(w.data) for w in windows] or [1]
         self.lengths = torch.tensor(lengths, dtype=torch.int64, device=self.plan.device)
+        self.sources: dict[int, Tensor] = {}
         self.numbers = [self._numbers(p) for p in self.plan.populations]
+
+    def watch(self, source: Tensor) -> int:
+        """Address of a tensor that is recorded step by step, by which `watched` knows it."""
+        return self.sources.setdefault(source.data_ptr(), source).data_ptr()
+
+    def watched(self, address: int) -> Tensor:
+        """What a recorded tensor was at the steps of a block."""
+        source = self.sources[address]
+        shape = (self.tiling.steps, *source.shape)
+        return self.buffers("watched", address, shape=shape, dtype=source.dtype)
 
     def own(self, name: str, p: PopulationPlan, *lead: int, dtype: torch.dtype) -> Tensor:
         """A buffer [R, .., n] of a population."""

@@ -12,7 +12,7 @@ import torch
 from fastsnn.backends.interrupt import held_back
 from fastsnn.backends.triton_launches import Around, Launches
 from fastsnn.backends.triton_layout import Layout, Mode
-from fastsnn.backends.triton_stage import Stage, mode_of, seeds
+from fastsnn.backends.triton_stage import Stage, in_blocks, mode_of, seeds
 from fastsnn.kernels import parts
 from fastsnn.kernels.tiling import GPU, INTERPRETER
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -76,7 +76,10 @@ class _Run:
     ) -> None:
         self.engine, self.args, self.reports = engine, args, reports
         self.layout = engine.layout
-        self.mode = mode_of(args[0], self.layout.tiling.steps)
+        records = [r for each in args for r in each.records]
+        self.watched = [r for r in records if in_blocks(r, self.layout)]
+        self.others = [r for r in records if not in_blocks(r, self.layout)]
+        self.mode = mode_of(args[0], self.layout, records)
         self.stage = Stage(self.layout, self.mode, args)
         self.heads = self._heads_of_plans()
         self.active = [True] * len(args)
@@ -149,27 +152,32 @@ class _Run:
             first += steps
             for r, report in enumerate(self.reports):
                 report.steps += steps * self.active[r]
-            self._record(sample * args.n_steps + first)
+            self._record(sample * args.n_steps + first, steps)
         if args.normalize:
             for launch in self.engine.around.normalise:
                 launch()
 
     def _steps_until_record(self, sample: int, first: int) -> int:
-        """Length of the block that begins at a step: it ends where something is recorded."""
+        """Length of the block that begins at a step."""
         done = sample * self.args[0].n_steps + first
         steps = min(self.layout.tiling.steps, self.args[0].n_steps - first)
-        for args in self.args:
-            for record in args.records:
-                steps = min(steps, record.every - (record.phase + done) % record.every)
-        return steps
+        until = (r.every - (r.phase + done) % r.every for r in self.others)
+        return min((steps, *until))
 
-    def _record(self, done: int) -> None:
-        """Copy what is due after `done` steps."""
-        for args in self.args:
-            for r in args.records:
-                if (r.phase + done) % r.every == 0:
-                    source = r.source if r.index is None else r.source[..., r.index]
-                    r.dest[(r.phase + done) // r.every - 1].copy_(source)
+    def _record(self, done: int, steps: int) -> None:
+        """Hand over what fell due in the last `steps` of `done` steps."""
+        for r in self.others:
+            if (r.phase + done) % r.every == 0:
+                source = r.source if r.index is None else r.source[..., r.index]
+                r.dest[(r.phase + done) // r.every - 1].copy_(source)
+        for r in self.watched:
+            before = r.phase + done - steps
+            row, last = before // r.every, (before + steps) // r.every
+            if row == last:
+                continue
+            seen = self.layout.watched(r.source.data_ptr())
+            due = seen[(row + 1) * r.every - before - 1 : steps : r.every]
+            r.dest[row:last].copy_(due if r.index is None else due[..., r.index])
 
     def _hand_counts_over(self, sample: int) -> None:
         for k in self.mode.counts:

@@ -16,14 +16,20 @@ from fastsnn.backends.triton_launches import Launch
 from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.kernels.sample import encode, scatter
-from fastsnn.plan import PopulationPlan, RunArgs
+from fastsnn.plan import PopulationPlan, Record, RunArgs
 from fastsnn.random import Purpose, stream
 
 FORCED = ("clamp", "unclamp", "inject_v")
 
 
-def mode_of(args: RunArgs, steps: int) -> Mode:
-    """What the code of a run depends on; `steps`: rows of a buffer that differs step by step."""
+# a record of more bytes a block is copied as it falls due: the block ends there
+_MOST_WATCHED = 64 << 20
+
+
+def mode_of(args: RunArgs, layout: Layout, records: Sequence[Record]) -> Mode:
+    """What the code of a run depends on."""
+    # rows of a buffer that differs step by step
+    steps = layout.tiling.steps
 
     def rows(given: dict[int, Tensor]) -> tuple[tuple[int, int], ...]:
         return tuple((k, steps if t.dim() == 2 else 1) for k, t in given.items())
@@ -40,6 +46,7 @@ def mode_of(args: RunArgs, steps: int) -> Mode:
         uniforms=frozenset(args.uniforms),
         counts=frozenset(args.counts),
         masks=frozenset(args.masks),
+        watched=tuple(sorted({layout.watch(r.source) for r in records if in_blocks(r, layout)})),
     )
 
 
@@ -79,6 +86,12 @@ def extra_launches(layout: Layout) -> Iterator[tuple[str, Launch]]:
             ids = layout.ids(p)[0]
             out = layout.candidate(p)[0]
             yield "Events", scattering(layout, ids, threshold, out, p.n, 1)
+
+
+def in_blocks(record: Record, layout: Layout) -> bool:
+    """Whether what is recorded is noted at every step of a block; weights lag behind in it."""
+    size = record.source.numel() * record.source.element_size() * layout.tiling.steps
+    return not record.weights and record.every < layout.tiling.steps and size <= _MOST_WATCHED
 
 
 class Stage:
