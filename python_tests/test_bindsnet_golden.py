@@ -16,15 +16,18 @@ HERE = Path(__file__).parent / "golden"
 FILES = [*bindsnet_nets.golden_files(HERE), *bindsnet_nets.golden_files(HERE / "bindsnet")]
 # what has no native counterpart, by what the file's name holds
 STEP_BY_STEP = (
-    "Conv",
-    "Local1D",
-    "Local2D",
-    "Local3D",
-    "MaxPool",
-    "MeanField",
-    "SparseConnection",
+    "Conv1d_Hebbian",  # of two channels, as those below: their learning mixes channels and places
+    "Conv1d_PostPre",
+    "Conv1d_WeightDependent",
+    "Conv3d_Hebbian",
+    "Conv3d_PostPre",
+    "Conv3d_WeightDependent",
+    "Local2D_2ch",
+    "Conv1d_MSTDP_",  # all filters get the same
+    "Conv2d_MSTDP_",
+    "Conv3d_MSTDP_",
+    "MeanField",  # in a batch
     "CSRM",
-    "Mask_Bias",
     "Probability",
     "normstep",
     "polarity",

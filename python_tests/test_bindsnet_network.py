@@ -179,16 +179,17 @@ def test_sparse_weights_of_features_learn():
     assert not torch.equal(value.to_dense(), before)
 
 
-def test_pooling_works_while_learning():
+@pytest.mark.parametrize("backend", ["torch", "auto"])
+def test_pooling_works_while_learning(backend):
     net = Network()
+    net.backend = backend
     net.add_layer(Input(shape=(1, 4, 4)), "A")
     net.add_layer(LIFNodes(shape=(1, 2, 2), refrac=0, thresh=-64.5), "B")
     pool = MaxPool2dConnection(net.layers["A"], net.layers["B"], 2, 2, decay=0.5)
     net.add_connection(pool, "A", "B")
     x = torch.zeros(2, 1, 1, 4, 4)
     x[0, 0, 0, 1, 2] = 1
-    with pytest.warns(UserWarning, match="MaxPool2dConnection"):
-        net.run({"A": x}, 2)
+    net.run({"A": x}, 2)
     assert net.layers["B"].s.tolist() == [[[[False, True], [False, False]]]]
 
 

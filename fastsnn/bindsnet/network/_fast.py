@@ -41,7 +41,7 @@ def fingerprint(net: Network) -> tuple[Any, ...]:
 class Fast:
     """A network translated: a program, and what ties its tensors to the layers."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, backend: str = "auto") -> None:
         self.net, self.given = net, {}
         self.rules = bool(net.learning)
         self.layers = layers_of(net, self.rules)
@@ -55,11 +55,16 @@ class Fast:
             float(net.dt), net.batch_size, 0, device,
             tuple(layer.plan for layer in self.layers.values()), tuple(projections),
         )  # fmt: skip
-        name = backends.choose(plan)
-        if name == "torch":
-            raise Untranslatable(f"no native backend runs it on {device}")
-        self.program = backends.lower(plan, name)
         self.plan = plan
+        reasons = backends.explain(plan)
+        able = [name for name, reason in reasons.items() if reason == "usable" and name != "torch"]
+        if backend == "reference":
+            able = ["torch"]
+        if not able:
+            why = reasons["cpu" if device.type == "cpu" else "cuda"]
+            raise Untranslatable(f"no native backend runs it: {why.rstrip('.')}")
+        name = able[0]
+        self.program = backends.lower(plan, name)
         self.draws = any(
             p.one_spike or (not p.is_input and p.model.functions["step"].calls("rand"))
             for p in plan.populations
@@ -225,16 +230,27 @@ class Fast:
                     return layer.plan.spike, layer.spike.shape, False, dtype
                 cell = layer.cells.get(var)
                 if cell is not None:
-                    flat = cell.tensor.view(*(() if cell.tensor.dim() == len(layer.layer.shape)
-                                              else (len(layer.spike),)), -1)  # fmt: skip
-                    return flat, cell.tensor.shape, False, cell.tensor.dtype
+                    return cell.tensor, cell.tensor.shape, False, cell.tensor.dtype
         for wire in self.wires:
             feature = obj if isinstance(obj, Weight) else None
             if (obj is wire.connection and var == "w" and hasattr(obj, "w")) or (
                 feature is not None and feature.value is wire.weight and var == "value"
             ):
                 return wire.plan.w, wire.weight.shape, True, torch.float32
-        raise Untranslatable(f"a monitor records '{var}' of a {type(obj).__name__}")
+            for cell in wire.cells:
+                if obj is wire.connection and cell.key == var:
+                    return cell.tensor, cell.tensor.shape, False, cell.tensor.dtype
+        return self._constant(obj, var)
+
+    def _constant(self, obj: Any, var: str) -> tuple[Tensor, Any, bool, torch.dtype]:
+        """A tensor that no run changes: of parameters, or of features that do not learn."""
+        layers = [layer.layer for layer in self.layers.values()]
+        features = [f for w in self.wires for f in getattr(w.connection, "pipeline", ())]
+        value = getattr(obj, var, None)
+        known = any(obj is x for x in (*layers, *features))
+        if not known or not isinstance(value, Tensor) or not value.is_contiguous():
+            raise Untranslatable(f"a monitor records '{var}' of a {type(obj).__name__}")
+        return value.detach(), value.shape, False, value.dtype
 
 
 def _to_monitor(monitor: Monitor, var: str) -> Any:

@@ -63,7 +63,11 @@ class _MaxPool(AbstractConnection):
 
     def reset_state_variables(self) -> None:
         """Forget the rates."""
-        self.firing_rates = self._silent()
+        silent = self._silent()
+        if self.firing_rates.shape == silent.shape:
+            self.firing_rates.zero_()
+        else:
+            self.firing_rates = silent
 
 
 class MaxPool1dConnection(_MaxPool):

@@ -13,12 +13,9 @@ from fastsnn import models
 from fastsnn.bindsnet.learning import MCC_learning as mcc
 from fastsnn.bindsnet.learning import learning as classic
 from fastsnn.bindsnet.learning._rules import constants
-from fastsnn.bindsnet.network._dense import Connection
 from fastsnn.bindsnet.network._live import Cell
-from fastsnn.bindsnet.network._local import LocalConnection
+from fastsnn.bindsnet.network._parts import parts_of
 from fastsnn.bindsnet.network._translate import Layer, Untranslatable
-from fastsnn.bindsnet.network.topology import MulticompartmentConnection
-from fastsnn.bindsnet.network.topology_features import Weight
 from fastsnn.connectivity import all_finite
 from fastsnn.models.declare import Rule
 from fastsnn.plan import ProjectionPlan
@@ -38,14 +35,21 @@ class Wire:
         sides: tuple[Layer, Layer], learns: bool,
     ) -> None:  # fmt: skip
         self.pair, self.connection = pair, connection
-        self.weight, self.rule, self.bounds, self.norm, decay = _parts(pair, connection)
+        self.parts = parts = parts_of(pair, connection)
+        self.weight, self.rule, self.norm = parts.weight, parts.rule, parts.norm
+        self.bounds = [
+            torch.as_tensor(b, dtype=torch.float32, device=self.weight.device).detach().reshape(-1)
+            for b in parts.bounds
+        ]
+        if self.rule is not None and (type(self.rule) not in RULES or "update" in vars(self.rule)):
+            raise Untranslatable(f"connection {pair} learns by {type(self.rule).__name__}")
         if self.weight.dtype != torch.float32 or not self.weight.is_contiguous():
             raise Untranslatable(f"connection {pair} has a weight that is no plain float32")
         self.learns = learns and self.rule is not None
         self.cells: list[Cell] = []
         self.model: type[Rule] | None = self.rule.model if self.learns else None
-        n = torch.ones(sides[1].layer.n, dtype=torch.bool, device=self.weight.device)
-        self.changed = n
+        sums = parts.n_sums or sides[1].layer.n
+        self.changed = torch.ones(sums, dtype=torch.bool, device=self.weight.device)
         self.params = torch.zeros(0, device=self.weight.device)
         if self.model is not None:
             size = len(self.model.learn_params()) + self.model.one_reward
@@ -54,14 +58,14 @@ class Wire:
             _check_rule(pair, self.rule)
         self.native_norm = self._norm()
         self.seen_at = -1
-        self.plan = self._plan(index, ends, sides, decay if learns else 1.0)
+        self.plan = self._plan(index, ends, sides, parts.decay if learns else 1.0)
 
     def _norm(self) -> float | None:
         """The norm that the program restores; other kinds are restored on torch after a run."""
-        signed = type(self.connection) is not Connection
         nonnegative = bool((self.bounds[0] >= 0).all())
         plain = isinstance(self.norm, float | int) and self.norm > 0
-        return float(self.norm) if plain and (nonnegative or not signed) else None
+        plain = plain and self.parts.kind in ("dense", "indexed")
+        return float(self.norm) if plain and (nonnegative or not self.parts.signed) else None
 
     def _plan(
         self, index: int, ends: tuple[int, int], sides: tuple[Layer, Layer], decay: float
@@ -71,18 +75,30 @@ class Wire:
             self._side(at, layer) for at, layer in zip(("pre", "post"), sides, strict=True)
         )
         last = [self._last(at, s) for at, s in zip(("pre", "post"), sides, strict=True)]
-        bias = getattr(self.connection, "b", None)
+        bias, kind = self.parts.bias, self.parts.kind
         return ProjectionPlan(
             name=f"{self.pair[0]} to {self.pair[1]}", index=index, source=ends[0], target=ends[1],
-            kind="dense", w=w.detach(),
+            kind=kind, w=w.detach() if kind != "mean_field" else w.detach().reshape(-1),
             bias=None if bias is None else bias.detach().to(torch.float32).reshape(-1),
             rule=model, params=self.params, pre=pre, post=post,
             last_pre=last[0], last_post=last[1],
             synapse=tuple(self._cell(k) for k in model.own("synapse")) if model else (),
             reduction=_REDUCTIONS[self.rule.reduction] if model else "sum",
             w_min=self.bounds[0], w_max=self.bounds[1], weight_decay=1.0 - decay,
-            norm=self.native_norm, changed=self.changed,
+            norm=self.native_norm, changed=self.changed if kind in ("dense", "indexed") else None,
+            synapses=self.parts.synapses, rate=self._rates(), decay=self.parts.rates or 0.0,
         )  # fmt: skip
+
+    def _rates(self) -> Tensor | None:
+        """Running rates of pooling."""
+        if self.parts.rates is None:
+            return None
+        buffers = self.connection._buffers
+        if len(buffers["firing_rates"]) != len(self.connection.source.s):
+            self.connection.reset_state_variables()
+        rates = buffers["firing_rates"].contiguous()
+        self.cells.append(Cell(buffers, "firing_rates", rates))
+        return rates.view(len(rates), -1)
 
     def _cell(self, name: str) -> Tensor:
         own = self.rule.traces.own
@@ -116,6 +132,8 @@ class Wire:
         if self.learns:
             self.params.copy_(self._numbers(kwargs))
         w = self.weight
+        if self.parts.is_copy:
+            w.copy_(self.connection.w.to_dense())
         written = w._version != self.seen_at or getattr(w, "exposed", True)
         if written:
             if not all_finite(w):
@@ -138,52 +156,11 @@ class Wire:
         return torch.tensor(numbers)
 
     def finish(self) -> None:
-        """After a run: normalise, where the program does not."""
+        """After a run: show what was learnt, and normalise where the program does not."""
+        if self.parts.is_copy and (self.learns or self.native_norm is not None):
+            self.connection.store(self.weight)
         if self.norm is not None and self.native_norm is None:
             self.connection.normalize()
-
-
-def _parts(pair: Any, connection: Any) -> tuple[Tensor, Any, tuple[Tensor, Tensor], Any, float]:
-    """Weight, rule or None, bounds, norm and the factor of decay."""
-    if {"compute", "update", "normalize"} & set(vars(connection)):
-        raise Untranslatable(f"connection {pair} has methods of its own")
-    if type(connection) in (Connection, LocalConnection):
-        if connection.Dales_rule is not None:
-            raise Untranslatable(f"connection {pair} follows Dale's rule")
-        rule, bounds = connection.update_rule, (connection.wmin, connection.wmax)
-        idle = type(rule) is classic.NoOp
-        weight, norm = connection.w, connection.norm
-        decay = getattr(rule, "weight_decay", 1.0)
-    elif type(connection) is MulticompartmentConnection:
-        feature = _one_weight(pair, connection)
-        rule = feature.learning_rule
-        idle = type(rule) is mcc.NoOp or connection.manual_update
-        bounds = (-torch.inf, torch.inf) if idle else (rule.min, rule.max)
-        weight, norm = feature.value, feature.norm
-        decay = 1.0 if idle else rule.decay
-    else:
-        raise Untranslatable(f"connection {pair} is a {type(connection).__name__}")
-    if not idle and (type(rule) not in RULES or "update" in vars(rule)):
-        raise Untranslatable(f"connection {pair} learns by {type(rule).__name__}")
-    flat = [
-        torch.as_tensor(b, dtype=torch.float32, device=weight.device).detach().reshape(-1)
-        for b in bounds
-    ]
-    return weight, None if idle else rule, (flat[0], flat[1]), norm, float(decay)
-
-
-def _one_weight(pair: Any, connection: MulticompartmentConnection) -> Weight:
-    features = connection.pipeline
-    if [type(f) for f in features] != [Weight]:
-        kinds = ", ".join(type(f).__name__ for f in features) or "nothing"
-        raise Untranslatable(f"connection {pair} is made of {kinds}")
-    feature = features[0]
-    if feature.enforce_polarity or feature.norm_frequency != "sample" or connection.traces:
-        raise Untranslatable(f"connection {pair} does more than weigh")
-    rule = feature.learning_rule
-    if getattr(rule, "feature_value", feature.value) is not feature.value:
-        raise Untranslatable(f"connection {pair} learns a tensor that it does not use")
-    return feature
 
 
 def _check_rule(pair: Any, rule: Any) -> None:
@@ -207,6 +184,8 @@ def parameters(connection: Any) -> Iterator[Any]:
         for f in features:
             yield from (id(f), f.enforce_polarity, getattr(f, "norm_frequency", None))
             yield from _tensor(f.value)
+            # a product of several is a copy
+            yield f.value._version if len(features) > 1 and isinstance(f.value, Tensor) else 0
             yield from _same(f.norm)
             yield from _rule(f.learning_rule)
         return
@@ -216,8 +195,9 @@ def parameters(connection: Any) -> Iterator[Any]:
     for name in ("w", "b", "wmin", "wmax"):
         tensor = connection._parameters.get(name)
         yield from _tensor(tensor)
-        if name != "w" and tensor is not None:
+        if tensor is not None and name != "w":
             yield tensor._version
+    yield connection.decay
 
 
 def _tensor(t: Any) -> tuple[Any, ...]:

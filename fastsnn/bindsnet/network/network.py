@@ -28,7 +28,8 @@ class Network(Module):
     dt: time step, ms.  batch_size: independent copies of the state; a run adapts it to its input.
     learning: whether connections learn.  reward_fn: class of a reward predictor.
 
-    backend: "auto" runs natively where the whole network can and else on torch; "torch"; "native".
+    backend: "auto" runs natively where the whole network can and else on torch; "torch"; "native";
+    "reference" (fastsnn's, slow).
 
     layers: by name; connections: by (source, target); monitors: by name.  The order in which they
     are added is the order in which they act.
@@ -101,8 +102,8 @@ class Network(Module):
             reason = self._run_natively(request)
             if reason is None:
                 return
-            if self.backend == "native":
-                raise BackendError(f"backend='native' cannot run this network: {reason}.")
+            if self.backend != "auto":
+                raise BackendError(f"backend='{self.backend}' cannot run this network: {reason}.")
             if reason not in self.told:
                 self.told.add(reason)
                 warnings.warn(
@@ -120,10 +121,10 @@ class Network(Module):
         from fastsnn.bindsnet.network._fast import Fast, fingerprint
         from fastsnn.bindsnet.network._translate import Untranslatable
 
-        now = fingerprint(self)
+        now = (self.backend, *fingerprint(self))
         if self._fast is None or self._fast[0] != now:
             try:
-                self._fast = (now, Fast(self))
+                self._fast = (now, Fast(self, self.backend))
             except Untranslatable as reason:
                 self._fast = (now, reason)
         fast = self._fast[1]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a connection is made of, as projections have it; or why no projection is like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastsnn import structured
+from fastsnn.bindsnet.learning import MCC_learning as mcc
+from fastsnn.bindsnet.learning import learning as classic
+from fastsnn.bindsnet.network import topology
+from fastsnn.bindsnet.network._translate import Untranslatable
+from fastsnn.bindsnet.network.topology_features import Bias, Intensity, Mask, Weight
+from fastsnn.synapses import Synapses
+
+_CONV = {
+    topology.Conv1dConnection: structured.Conv1d,
+    topology.Conv2dConnection: structured.Conv2d,
+    topology.Conv3dConnection: structured.Conv3d,
+}
+_LOCAL = {
+    topology.LocalConnection1D: structured.Local1d,
+    topology.LocalConnection2D: structured.Local2d,
+    topology.LocalConnection3D: structured.Local3d,
+}
+_POOL = {
+    topology.MaxPool1dConnection: structured.MaxPool1d,
+    topology.MaxPool2dConnection: structured.MaxPool2d,
+    topology.MaxPoo3dConnection: structured.MaxPool3d,
+}
+_DENSE = (topology.Connection, topology.LocalConnection)
+_STATIC = (Weight, Mask, Intensity, Bias)
+
+
+@dataclass
+class Parts:
+    """A connection: its weight, and what acts on it.
+
+    rule: None where nothing learns.  decay: factor of a step.  signed: norm holds a plain sum.
+    rates: decay of pooling's rates, which lie in the connection's buffers.  is_copy: the weight is
+    a dense copy of a sparse one.
+    """
+
+    weight: Tensor
+    rule: Any = None
+    bounds: tuple[Any, Any] = (-torch.inf, torch.inf)
+    norm: Any = None
+    decay: float = 1.0
+    signed: bool = True
+    kind: str = "dense"
+    synapses: Synapses | None = None
+    n_sums: int = 0
+    bias: Tensor | None = None
+    rates: float | None = None
+    is_copy: bool = False
+
+
+def parts_of(pair: Any, connection: Any) -> Parts:
+    """Raises Untranslatable."""
+    own = {"compute", "update", "normalize"} & set(vars(connection))
+    if own:
+        raise Untranslatable(f"connection {pair} has a {min(own)} of its own")
+    kind = type(connection)
+    if kind is topology.MulticompartmentConnection:
+        return _of_features(pair, connection)
+    if getattr(connection, "Dales_rule", None) is not None:
+        raise Untranslatable(f"connection {pair} follows Dale's rule")
+    if kind in _DENSE:
+        return _learning(pair, connection, Parts(connection.w, bias=connection.b,
+                         signed=kind is not topology.Connection))  # fmt: skip
+    if kind in _CONV or kind in _LOCAL:
+        return _windowed(pair, connection)
+    if kind in _POOL:
+        return _pooled(pair, connection)
+    if kind is topology.SparseConnection:
+        parts = Parts(connection.w.to_dense(), bias=connection.b, signed=False, is_copy=True)
+        return _learning(pair, connection, parts)
+    if kind is topology.MeanFieldConnection and connection.source.batch_size == 1:
+        return Parts(connection.w, norm=connection.norm, kind="mean_field")
+    raise Untranslatable(f"connection {pair} is a {kind.__name__}")
+
+
+def _learning(pair: Any, connection: Any, parts: Parts) -> Parts:
+    rule = connection.update_rule
+    parts.bounds, parts.norm = (connection.wmin, connection.wmax), connection.norm
+    parts.decay = getattr(rule, "weight_decay", 1.0)
+    parts.rule = None if type(rule) is classic.NoOp else rule
+    return parts
+
+
+def _windowed(pair: Any, connection: Any) -> Parts:
+    conv = type(connection) in _CONV
+    options = {"kernel_size": connection.kernel_size, "stride": connection.stride}
+    if conv:
+        options |= {"padding": connection.padding, "dilation": connection.dilation}
+        options["norm_per"] = "kernel"
+    wiring = (_CONV if conv else _LOCAL)[type(connection)](**options)
+    shapes = (connection.source.shape, connection.target.shape)
+    if not conv:
+        shapes = (shapes[0], [connection.n_filters, *_listed(connection.conv_size)])
+    layout = wiring.layout(str(pair), *(tuple(s) for s in shapes), 0, 0)
+    parts = Parts(
+        connection.w, kind="indexed", synapses=layout.synapses, n_sums=layout.n_sums,
+        bias=connection.b,
+    )  # fmt: skip
+    if conv:
+        places = connection.target.n // connection.out_channels
+        parts.bias = connection.b.detach().repeat_interleave(places)
+        parts.bias = parts.bias if bool(parts.bias.any()) else None
+    _learning(pair, connection, parts)
+    many = connection.in_channels > 1
+    if type(parts.rule) is classic.MSTDPET:
+        parts.rule = None  # it learns nothing there
+    elif parts.rule is not None and conv and type(parts.rule) is classic.MSTDP:
+        raise Untranslatable(f"connection {pair} learns by MSTDP, all filters alike")
+    elif parts.rule is not None and many and type(connection) is not topology.Conv2dConnection:
+        raise Untranslatable(f"connection {pair} learns from patches of mixed channels")
+    if not conv and many and parts.norm is not None:
+        raise Untranslatable(f"connection {pair} has a norm for each channel")
+    return parts
+
+
+def _listed(size: Any) -> list[int]:
+    return list(size) if isinstance(size, list | tuple) else [size]
+
+
+def _pooled(pair: Any, connection: Any) -> Parts:
+    wiring = _POOL[type(connection)](
+        kernel_size=connection.kernel_size, stride=connection.stride, padding=connection.padding,
+        dilation=connection.dilation, decay=float(connection.decay),
+    )  # fmt: skip
+    shapes = (tuple(connection.source.shape), tuple(connection.target.shape))
+    layout = wiring.layout(str(pair), *shapes, 0, 0)
+    weight = torch.ones(1, device=connection.firing_rates.device)
+    return Parts(weight, kind="max_pool", synapses=layout.synapses, rates=float(connection.decay))
+
+
+def _of_features(pair: Any, connection: Any) -> Parts:
+    features = connection.pipeline
+    kinds = [type(f) for f in features]
+    if not features or not set(kinds) <= set(_STATIC) or connection.traces:
+        names = ", ".join(k.__name__ for k in kinds) or "nothing"
+        raise Untranslatable(f"connection {pair} is made of {names}, or traced")
+    if any(
+        f.enforce_polarity or getattr(f, "norm_frequency", "sample") != "sample" for f in features
+    ):
+        raise Untranslatable(f"connection {pair} does more than weigh")
+    idle = connection.manual_update or all(type(f.learning_rule) is mcc.NoOp for f in features)
+    if kinds != [Weight]:
+        if not idle or any(f.norm is not None for f in features):
+            raise Untranslatable(f"connection {pair} learns, but is not made of one Weight")
+        return _product(features)
+    feature, rule = features[0], features[0].learning_rule
+    if idle:
+        return Parts(feature.value, norm=feature.norm)
+    if rule.feature_value is not feature.value:
+        raise Untranslatable(f"connection {pair} learns a tensor that it does not use")
+    return Parts(feature.value, rule, (rule.min, rule.max), feature.norm, rule.decay)
+
+
+def _product(features: list[Any]) -> Parts:
+    """Features that do not learn, as one weight and one bias."""
+    weight, bias = torch.ones(features[0].shape), torch.zeros(features[0].shape)
+    for feature in features:
+        value = feature.value.detach().to(torch.float32)
+        if type(feature) is Bias:
+            bias = bias + value
+        else:
+            weight, bias = weight * value, bias * value
+    bias = bias.sum(0)
+    return Parts(weight, bias=bias if bool(bias.any()) else None)
