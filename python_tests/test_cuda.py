@@ -204,3 +204,17 @@ def test_impossible_options_are_refused(options, words):
     engine = cuda.Engine(MODULE, "cpu", **options)
     with pytest.raises(ValueError, match=words):
         engine.program(small("torch").plan)
+
+
+@pytest.mark.parametrize(
+    ("plans", "words"), [([], "at least one plan"), ([{}], "the key 'batch' is missing")]
+)
+def test_native_engine_refuses_incomplete_plans(plans, words):
+    with pytest.raises(ValueError, match=words):
+        MODULE.Program(plans, {}, lambda size: 0)
+
+
+def test_engine_says_how_a_network_is_spread():
+    engine = cuda.Engine(MODULE, "cpu", policy="grid", blocks=2, threads=64)
+    told = engine.program(small("torch").plan).explain()
+    assert told.startswith("grid: 2 blocks of 64 threads, ")

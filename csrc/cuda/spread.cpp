@@ -114,6 +114,11 @@ private:
   // all of them at once, each on as many multiprocessors as there are for it
   Spread for_many() const {
     const int resident = std::max(1, resident_blocks(most_threads, most_shared()));
+    const Spread widest = cluster(0);
+    // a few large ones would leave most of the device idle
+    if (2 * n_networks_ * widest.team <= resident &&
+        !(tried(plan_, widest).all_in_shared && can(widest)))
+      return grid(static_cast<int>(std::min<std::int64_t>(resident / n_networks_, words_)));
     int team = most_cluster;
     while (team > 1 && (team * n_networks_ > resident || team > words_))
       team /= 2;
