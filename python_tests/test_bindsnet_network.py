@@ -179,10 +179,10 @@ def test_sparse_weights_of_features_learn():
     assert not torch.equal(value.to_dense(), before)
 
 
-@pytest.mark.parametrize("backend", ["torch", "auto"])
-def test_pooling_works_while_learning(backend):
+@pytest.mark.parametrize("way", ["torch", "auto"])
+def test_pooling_works_while_learning(way):
     net = Network()
-    net.backend = backend
+    net.backend = way
     net.add_layer(Input(shape=(1, 4, 4)), "A")
     net.add_layer(LIFNodes(shape=(1, 2, 2), refrac=0, thresh=-64.5), "B")
     pool = MaxPool2dConnection(net.layers["A"], net.layers["B"], 2, 2, decay=0.5)

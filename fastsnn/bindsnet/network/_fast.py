@@ -15,6 +15,7 @@ from fastsnn.bindsnet.network._translate import Untranslatable, layers_of
 from fastsnn.bindsnet.network._wire import Wire
 from fastsnn.bindsnet.network.monitors import Monitor, NetworkMonitor
 from fastsnn.bindsnet.network.nodes import IzhikevichNodes
+from fastsnn.bindsnet.network.topology import LocalConnection
 from fastsnn.bindsnet.network.topology_features import Weight
 from fastsnn.inputs import BoundInput
 from fastsnn.plan import Plan, ProjectionPlan, Record, RunArgs, RunReport
@@ -172,15 +173,14 @@ class Fast:
 
     def _masks(self, request: Request, args: RunArgs) -> None:
         for k, wire in enumerate(self.wires):
-            own = getattr(wire.connection, "mask", None)
-            mask = request.masks.get(wire.pair, own)
+            mask = request.masks.get(wire.pair)
             if mask is None:
                 continue
+            if isinstance(wire.connection, LocalConnection):
+                raise Untranslatable(f"a mask replaces that of connection {wire.pair}")
             if mask.shape != wire.weight.shape:
                 raise Untranslatable(f"the mask of {wire.pair} has a shape of its own")
-            # a mask of its own matters only while something else changes the weight
-            if wire.pair in request.masks or wire.learns:
-                args.masks[k] = mask.to(torch.bool)
+            args.masks[k] = mask.to(torch.bool)
 
     def _reward(self, request: Request, args: RunArgs) -> None:
         needing = [

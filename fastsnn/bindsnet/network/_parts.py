@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from fastsnn.bindsnet.learning import learning as classic
 from fastsnn.bindsnet.network import topology
 from fastsnn.bindsnet.network._translate import Untranslatable
 from fastsnn.bindsnet.network.topology_features import Bias, Intensity, Mask, Weight
-from fastsnn.synapses import Synapses
+from fastsnn.synapses import Synapses, listed
 
 _CONV = {
     topology.Conv1dConnection: structured.Conv1d,
@@ -32,7 +32,6 @@ _POOL = {
     topology.MaxPool2dConnection: structured.MaxPool2d,
     topology.MaxPoo3dConnection: structured.MaxPool3d,
 }
-_DENSE = (topology.Connection, topology.LocalConnection)
 _STATIC = (Weight, Mask, Intensity, Bias)
 
 
@@ -69,9 +68,11 @@ def parts_of(pair: Any, connection: Any) -> Parts:
         return _of_features(pair, connection)
     if getattr(connection, "Dales_rule", None) is not None:
         raise Untranslatable(f"connection {pair} follows Dale's rule")
-    if kind in _DENSE:
-        return _learning(pair, connection, Parts(connection.w, bias=connection.b,
-                         signed=kind is not topology.Connection))  # fmt: skip
+    if kind is topology.LocalConnection:
+        return _learning(pair, connection, _patches(pair, connection))
+    if kind is topology.Connection:
+        parts = Parts(connection.w, bias=connection.b, signed=False)
+        return _learning(pair, connection, parts)
     if kind in _CONV or kind in _LOCAL:
         return _windowed(pair, connection)
     if kind in _POOL:
@@ -90,6 +91,16 @@ def _learning(pair: Any, connection: Any, parts: Parts) -> Parts:
     parts.decay = getattr(rule, "weight_decay", 1.0)
     parts.rule = None if type(rule) is classic.NoOp else rule
     return parts
+
+
+def _patches(pair: Any, connection: Any) -> Parts:
+    """A local connection's matrix, of which only what lies within the patches is a synapse."""
+    pre, post = (~connection.mask).nonzero().T
+    n_pre, n_post = connection.w.shape
+    synapses = listed(str(pair), pre, post, n_pre, n_post)
+    synapses = replace(synapses, weight=(pre * n_post + post).to(torch.int32))
+    bias = connection.b if bool(connection.b.any()) else None
+    return Parts(connection.w, kind="indexed", synapses=synapses, n_sums=n_post, bias=bias)
 
 
 def _windowed(pair: Any, connection: Any) -> Parts:

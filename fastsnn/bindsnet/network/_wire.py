@@ -192,6 +192,9 @@ def parameters(connection: Any) -> Iterator[Any]:
     yield from (id(connection.Dales_rule) if connection.Dales_rule is not None else None,)
     yield from _same(connection.norm)
     yield from _rule(connection.update_rule)
+    mask = connection._buffers.get("mask")
+    if mask is not None:
+        yield from (id(mask), mask._version)
     for name in ("w", "b", "wmin", "wmax"):
         tensor = connection._parameters.get(name)
         yield from _tensor(tensor)
