@@ -142,7 +142,7 @@ class Fast:
         for name, draws in request.replay.items():
             kind = args.uniforms if draws.is_floating_point() else args.winners
             dtype = torch.float32 if draws.is_floating_point() else torch.int32
-            kind[self.index[name]] = draws[: request.steps].to(dtype).contiguous()
+            kind[self.index[name]] = draws[: request.steps].to(self.plan.device, dtype).contiguous()
         return args
 
     def _input(self, name: str, x: Tensor) -> BoundInput:
@@ -180,7 +180,7 @@ class Fast:
                 raise Untranslatable(f"a mask replaces that of connection {wire.pair}")
             if mask.shape != wire.weight.shape:
                 raise Untranslatable(f"the mask of {wire.pair} has a shape of its own")
-            args.masks[k] = mask.to(torch.bool)
+            args.masks[k] = mask.to(self.plan.device, torch.bool)
 
     def _reward(self, request: Request, args: RunArgs) -> None:
         needing = [
@@ -190,7 +190,8 @@ class Fast:
             return
         from fastsnn.bindsnet.learning.learning import reward_of
 
-        reward = torch.as_tensor(reward_of(needing[0].rule, request.kwargs), dtype=torch.float32)
+        given = reward_of(needing[0].rule, request.kwargs)
+        reward = torch.as_tensor(given, dtype=torch.float32, device=self.plan.device)
         batch = self.net.batch_size
         alone = any(w.model.one_reward for w in needing)
         if reward.numel() != 1 and (reward.numel() != batch or reward.shape[0] != batch or alone):

@@ -94,7 +94,10 @@ class Layer:
             special[name] = _NEUTRAL[name]
         if name in special:
             return _flat(torch.as_tensor(special[name], device=layer.s.device))
-        return _flat(layer._buffers[NAMES.get(name, name)])
+        number = _flat(layer._buffers[NAMES.get(name, name)])
+        if number.numel() not in (1, layer.n):
+            raise Untranslatable(f"layer '{self.name}' has {name} of a shape of its own")
+        return number
 
     def adopt(self) -> None:
         """Take over what users wrote, and show the program's tensors."""
@@ -134,12 +137,13 @@ def check_layer(name: str, layer: Nodes) -> None:
         raise Untranslatable(f"layer '{name}' has a {min(changed)} of its own")
     if layer.s.dim() == 0 or layer.s.numel() == 0:
         raise Untranslatable(f"layer '{name}' has no neurons or no batch size")
-    wrong = [k for k, b in layer._buffers.items() if b.dtype == torch.float64]
-    if wrong:
+    numbers = {k: b for k, b in layer._buffers.items() if b.is_floating_point() and k != "s"}
+    if any(b.dtype != torch.float32 for b in numbers.values()):
         raise Untranslatable(f"layer '{name}' is no float32")
-    scale = layer._buffers.get("trace_scale")
-    if scale is not None and scale.numel() not in (1, layer.n):
-        raise Untranslatable(f"layer '{name}' has a trace_scale of its own shape")
+    sizes = (1, layer.n, len(layer.s) * layer.n)
+    odd = [k for k, b in numbers.items() if b.numel() not in sizes and k != "S"]
+    if odd:
+        raise Untranslatable(f"layer '{name}' has {odd[0]} of a shape of its own")
 
 
 def parameters(layer: Nodes) -> Iterator[Any]:

@@ -45,6 +45,7 @@ class Wire:
             raise Untranslatable(f"connection {pair} learns by {type(self.rule).__name__}")
         if self.weight.dtype != torch.float32 or not self.weight.is_contiguous():
             raise Untranslatable(f"connection {pair} has a weight that is no plain float32")
+        self._check_sizes(sides[0].layer.n, sides[1].layer.n)
         self.learns = learns and self.rule is not None
         self.cells: list[Cell] = []
         self.model: type[Rule] | None = self.rule.model if self.learns else None
@@ -59,6 +60,14 @@ class Wire:
         self.native_norm = self._norm()
         self.seen_at = -1
         self.plan = self._plan(index, ends, sides, parts.decay if learns else 1.0)
+
+    def _check_sizes(self, n_pre: int, n_post: int) -> None:
+        parts, size = self.parts, self.weight.numel()
+        sizes = {"dense": (n_pre * n_post,), "mean_field": (1, n_post)}
+        odd = size not in sizes.get(parts.kind, (size,))
+        odd = odd or any(b.numel() not in (1, size) for b in self.bounds)
+        if odd or (parts.bias is not None and parts.bias.numel() != n_post):
+            raise Untranslatable(f"connection {self.pair} has a weight, bounds or b of odd size")
 
     def _norm(self) -> float | None:
         """The norm that the program restores; other kinds are restored on torch after a run."""
