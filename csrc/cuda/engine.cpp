@@ -16,6 +16,7 @@ const char *name_of(Policy policy) {
 
 Engine::Engine(std::vector<NetworkPlan> plans, Options options, Reserve reserve)
     : plans_(std::move(plans)), options_(std::move(options)), reserve_(std::move(reserve)) {
+  use_device(options_.device);
   numbers_ = static_cast<float *>(reserve_(2 * sizeof(float)));
   positions_ = static_cast<Position *>(reserve_(2 * plans_.size() * sizeof(Position)));
   usual_ = lower(choose_spread(plan(), plans_.size(),
@@ -73,6 +74,7 @@ Engine::Lowered &Engine::lowered(bool retries) {
 
 void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, std::int64_t *report,
                    void *stream) {
+  use_device(options_.device);
   isolated_.clear();
   if (may_isolate(args)) {
     isolated_ = args;
@@ -134,6 +136,7 @@ void Engine::launch_isolated_ones(std::int64_t steps, void *stream) {
 }
 
 void Engine::launch(std::int64_t steps, void *stream) {
+  use_device(options_.device);
   if (!isolated_.empty())
     return launch_isolated_ones(steps, stream);
   Call &call = running_->call;

@@ -11,6 +11,7 @@ namespace fastsnn::cuda {
 struct Options {
   std::string policy = "auto"; // or "alone", "cluster", "grid"
   int blocks = 0, threads = 0; // of a network, of a block; 0: as seems best
+  int device = 0;
 };
 
 class Engine {

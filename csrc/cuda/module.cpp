@@ -42,6 +42,8 @@ cuda::Options options(const py::dict &d) {
     out.blocks = number<int>(d, "blocks");
   if (d.contains("threads"))
     out.threads = number<int>(d, "threads");
+  if (d.contains("device"))
+    out.device = number<int>(d, "device");
   return out;
 }
 

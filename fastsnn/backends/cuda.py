@@ -102,7 +102,8 @@ class ReplicaProgram:
         self._keep: list[Any] = []
         with self._on_device():
             dicts = [pointers.plan_dict(plan, self._keep) for plan in plans]
-            self._native = self.engine.module.Program(dicts, self.engine.options, self._reserve)
+            options = self.engine.options | {"device": self._index()}
+            self._native = self.engine.module.Program(dicts, options, self._reserve)
             # memory was cleared in this stream; runs may come in others
             if self.device.type == "cuda":
                 torch.cuda.current_stream(self.device).synchronize()
@@ -194,6 +195,12 @@ class ReplicaProgram:
         memory = torch.zeros(max(1, size), dtype=torch.uint8, device=self.device)
         self._keep.append(memory)
         return memory.data_ptr()
+
+    def _index(self) -> int:
+        """Number of the device; native code has a current device of its own."""
+        if self.device.type != "cuda":
+            return 0
+        return torch.cuda.current_device() if self.device.index is None else self.device.index
 
     def _on_device(self) -> Any:
         return torch.cuda.device(self.device if self.device.type == "cuda" else -1)
