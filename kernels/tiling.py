@@ -25,7 +25,7 @@ class Tiling:
     rows: int = 16
     unroll: int = 8
     summed: int = 16
-    listed: int = 1024
+    listed: int = 4096
     steps: int = 32
     warps: int = 2
     list_warps: int = 8

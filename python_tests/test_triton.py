@@ -49,7 +49,7 @@ def short(case: Case) -> Case:
     return case
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(data=st.data(), small=st.booleans())
 def test_random_network_is_bit_identical(data, small):
     with pytest.MonkeyPatch.context() as patch, interpreting.tiled(SMALL if small else INTERPRETER):

@@ -53,7 +53,8 @@ class Compilable:
 def of_launch(launch: Launch, label: str) -> Compilable:
     """A launch as it is compiled."""
     signature: dict[str, Any] = {}
-    constants, attributes = {}, {}
+    constants: dict[str, Any] = {}
+    attributes: dict[tuple[int, ...], Any] = {}
     for place, parameter in enumerate(launch.kernel.params):
         # what is given with the launch itself: the step of a block, or their number
         value = launch.args.get(parameter.name, 7)
@@ -112,7 +113,7 @@ def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> P
     """A network with one model or one rule in it: input, and a layer that competes."""
     rule = kind() if issubclass(kind, Rule) else None
     model = kind() if issubclass(kind, Neuron) else models.SRM0()
-    common = {
+    common: dict[str, Any] = {
         "dt": 1.0, "batch_size": batch, "device": torch.device("cpu"), "traces": True,
         "tau_trace": 20.0, "trace_scale": 1.0, "sum_input": True,
     }  # fmt: skip
@@ -120,9 +121,9 @@ def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> P
         "X", models.Input(), (n_pre,), **common, traces_additive=True, one_spike=False
     )
     target = Population("Y", model, (n,), **common, traces_additive=False, one_spike=True)
-    options = {"reduction": "sum", "seed": 0, "weight_decay": 0.0, "bias": None}
-    free = {"rule": None, "norm": None, "w_min": -torch.inf, "w_max": torch.inf}
-    dense = options | {"rule": rule, "norm": 78.4, "w_min": 0.0, "w_max": 1.0}
+    options: dict[str, Any] = {"reduction": "sum", "seed": 0, "weight_decay": 0.0, "bias": None}
+    free: dict[str, Any] = {"rule": None, "norm": None, "w_min": -torch.inf, "w_max": torch.inf}
+    dense: dict[str, Any] = options | {"rule": rule, "norm": 78.4, "w_min": 0.0, "w_max": 1.0}
     wires = [
         Projection("X->Y", source, target, Dense(0.5), index=0, **dense),
         Projection("Y=Y", target, target, OneToOne(1.0), index=1, **options, **free),

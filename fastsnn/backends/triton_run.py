@@ -13,6 +13,7 @@ from fastsnn.backends.interrupt import held_back
 from fastsnn.backends.triton_launches import Around, Launches
 from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.backends.triton_stage import Stage, in_blocks, mode_of, seeds
+from fastsnn.inputs import Retry
 from fastsnn.kernels import parts
 from fastsnn.kernels.tiling import GPU, INTERPRETER
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -76,6 +77,10 @@ class _Run:
     ) -> None:
         self.engine, self.args, self.reports = engine, args, reports
         self.layout = engine.layout
+        self.retry: Retry | None = None
+        self.retry_of = -1
+        if args[0].retry is not None:
+            self.retry_of, self.retry = args[0].retry
         records = [r for each in args for r in each.records]
         self.watched = [r for r in records if in_blocks(r, self.layout)]
         self.others = [r for r in records if not in_blocks(r, self.layout)]
@@ -95,8 +100,9 @@ class _Run:
             for r, report in enumerate(self.reports):
                 report.tries.append(tries[r])
                 report.samples += 1
-                if self.args[r].progress:
-                    self.args[r].progress(report.samples)
+                progress = self.args[r].progress
+                if progress:
+                    progress(report.samples)
 
     def end(self) -> None:
         """Hand the heads of the windows back."""
@@ -107,17 +113,17 @@ class _Run:
 
     def _present(self, sample: int, check: Callable[[], None]) -> list[int]:
         """Show a sample until it brings enough spikes; returns how often, per replica."""
-        retry, n = self.args[0].retry, len(self.args)
+        n = len(self.args)
         tries = [0] * n
         self._activate([True] * n)
         while any(self.active):
-            boosts = [_boost(k, retry) for k in tries]
+            boosts = [_boost(k, self.retry) for k in tries]
             tries = [k + on for k, on in zip(tries, self.active, strict=True)]
             try:
                 self._show(sample, boosts, check)
             finally:
                 self._hand_counts_over(sample)
-            if retry is None:
+            if self.retry is None:
                 break
             again = [self._lacks(r, sample, tries[r]) for r in range(n)]
             self._activate([on and more for on, more in zip(self.active, again, strict=True)])
@@ -125,12 +131,10 @@ class _Run:
 
     def _lacks(self, r: int, sample: int, tries: int) -> bool:
         """Whether a replica is shown the sample again.  The only place where the host waits."""
-        assert self.args[r].retry is not None
-        index, retry = self.args[r].retry
-        return (
-            tries < retry.max_tries
-            and int(self.args[r].counts[index][sample].sum()) < retry.min_spikes
-        )
+        if self.retry is None or tries >= self.retry.max_tries:
+            return False
+        counts = self.args[r].counts[self.retry_of][sample]
+        return int(counts.sum()) < self.retry.min_spikes
 
     def _show(self, sample: int, boosts: Sequence[float], check: Callable[[], None]) -> None:
         args = self.args[0]
@@ -141,14 +145,14 @@ class _Run:
         if args.reset:
             for launch in self.engine.around.reset:
                 launch()
-            self._note_heads(lambda head, length: 0)
+            self._note_heads(None)
         first = 0
         while first < args.n_steps:
             check()
             steps = self._steps_until_record(sample, first)
             self.stage.begin_block(sample, first, steps)
             self.engine.block(self.mode, steps)
-            self._note_heads(lambda head, length, steps=steps: (head + steps) % length)
+            self._note_heads(steps)
             first += steps
             for r, report in enumerate(self.reports):
                 report.steps += steps * self.active[r]
@@ -207,19 +211,21 @@ class _Run:
             [int(w.head) for p in plan.populations for w in p.windows] for plan in self.engine.plans
         ]
 
-    def _note_heads(self, moved: Callable[[int, int], int]) -> None:
-        """Follow on the host what `tick` and `reset` do to the heads."""
+    def _note_heads(self, steps: int | None) -> None:
+        """Follow on the host what `tick` does to the heads, or (None) `reset`."""
         lengths = [len(w.data) for p in self.layout.plan.populations for w in p.windows]
         for r, row in enumerate(self.heads):
             if self.active[r]:
-                self.heads[r] = [moved(h, length) for h, length in zip(row, lengths, strict=True)]
+                moved = [0 if steps is None else head + steps for head in row]
+                self.heads[r] = [h % length for h, length in zip(moved, lengths, strict=True)]
 
 
-def _boost(tries: int, retry: Any) -> float:
+def _boost(tries: int, retry: Retry | None) -> float:
     """Factor of the rates after some tries: 1, then `boost` more each, added one by one."""
     factor = 1.0
-    for _ in range(tries if retry else 0):
-        factor += retry[1].boost
+    if retry is not None:
+        for _ in range(tries):
+            factor += retry.boost
     return factor
 
 

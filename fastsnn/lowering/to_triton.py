@@ -31,6 +31,7 @@ _RESERVED = {
     *_HELPERS, "tl", "triton", "state", "shared", "param", "dots", "draws", "n_sent", "n_spikes",
     "pre_side", "post_side", "synapse", "term", "own",
 }  # fmt: skip
+_OF_RULES = ("terms", "learn", "advance_pre", "advance_post")
 
 Lines = list[str]
 
@@ -93,26 +94,22 @@ def variable(name: str) -> str:
 
 def functions_of(model: type[Model]) -> SimpleNamespace:
     """The jitted functions of a model: step, before, after; or terms, learn, advance_pre, _post."""
-    return _functions_of(model, text_of(model))
+    names = ("step", "before", "after") if issubclass(model, Neuron) else _OF_RULES
+    return _functions_of(model.__name__, names, text_of(model))
 
 
 @functools.cache
-def _functions_of(model: type[Model], text: str) -> SimpleNamespace:
+def _functions_of(owner: str, names: tuple[str, ...], text: str) -> SimpleNamespace:
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    file = f"<fastsnn {model.__name__} {key}>"
+    file = f"<fastsnn {owner} {key}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    space: dict[str, Any] = {"__name__": f"fastsnn.lowering.{model.__name__}_{key}"}
+    space: dict[str, Any] = {"__name__": f"fastsnn.lowering.{owner}_{key}"}
     exec(compile(text, file, "exec"), space)
-    found = {k: v for k, v in space.items() if k in _function_names(model)}
+    found = {k: v for k, v in space.items() if k in names}
     for name, function in found.items():
+        # by which compiled kernels are told apart
         function.source_key = f"{name} {key}"
     return SimpleNamespace(**found)
-
-
-def _function_names(model: type[Model]) -> tuple[str, ...]:
-    if issubclass(model, Neuron):
-        return ("step", "before", "after")
-    return ("terms", "learn", "advance_pre", "advance_post")
 
 
 def text_of(model: type[Model]) -> str:
@@ -123,7 +120,11 @@ def text_of(model: type[Model]) -> str:
         "import triton.language as tl",
         f"from fastsnn.kernels.language import {', '.join((*words, *_HELPERS))}",
     ]
-    parts = _neuron(model) if issubclass(model, Neuron) else _rule(model)
+    if issubclass(model, Neuron):
+        parts = _neuron(model)
+    else:
+        assert issubclass(model, Rule)
+        parts = _rule(model)
     return "\n".join([*head, *(line for part in parts for line in part)]) + "\n"
 
 
