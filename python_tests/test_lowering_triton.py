@@ -123,7 +123,8 @@ for kind, batch in kinds:
         source = ASTSource(k.kernel, k.signature, k.constants, k.attributes)
         made = compile(source, target=GPUTarget("cuda", 90, 32), options=k.options)
         ptx = made.asm["ptx"]
-        seen[k.key] = (k.label, len(made.asm["cubin"]), ptx.count("fma."), ptx.count(".local"))
+        local = ptx.count("ld.local") + ptx.count("st.local")
+        seen[k.key] = (k.label, len(made.asm["cubin"]), ptx.count("fma."), local)
 json.dump(list(seen.values()), sys.stdout)
 """
 
