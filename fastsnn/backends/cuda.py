@@ -124,16 +124,15 @@ class ReplicaProgram:
             self._running.release()
 
     def _run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
-        first = args[0]
-        steps, samples = first.n_steps, first.n_samples
+        samples = args[0].n_samples
         tries = torch.zeros((len(args), samples), dtype=torch.int32, device=self.device)
         with self._on_device():
             stream = self.engine.stream(self.device)
             # what a run points to lives until the next one: this one may return before its end
             self._run_keep: list[Any] = [tries, args]
-            calls = [run_dict(a, p, self._run_keep) for a, p in zip(args, self.plans, strict=True)]
+            calls = [run_dict(a, self._run_keep) for a in args]
             self._native.begin(calls, tries.data_ptr(), self._reports.data_ptr(), stream)
-            whole = steps * samples
+            whole = args[0].n_steps * samples
             try:
                 with held_back() as check:
                     self._launch_all(args, whole, stream, check)
@@ -158,7 +157,7 @@ class ReplicaProgram:
 
     @property
     def _steps(self) -> int:
-        """Steps of a launch: some tenths of a second at most, by a rough guess of the traffic."""
+        """Steps of a launch: a tenth of a second or so, by a rough guess of the traffic."""
         traffic = 0.0
         for p in self.plans[0].projections:
             share = 1.0 if p.rule and not p.rule.event_driven else 0.05
@@ -237,7 +236,7 @@ class Told:
                 progress(position[0])
 
 
-def run_dict(args: RunArgs, plan: Plan, keep: list[Any]) -> dict[str, Any]:
+def run_dict(args: RunArgs, keep: list[Any]) -> dict[str, Any]:
     """The arguments of a run; clamps as bits, as spikes travel between blocks."""
     call = pointers.run_dict(args, keep)
     for key, given in (("clamp", args.clamp), ("unclamp", args.unclamp)):
