@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network as the kernels see it: one relocatable piece of bytes, which every block copies into
-// its shared memory.  Built by the host (engine.cu).
+// its shared memory.  Built by the host (builder.cpp).
 //
 // Every tensor whose last dimension is a population is a Field.  Each block owns the same slice of
 // whole 32-neuron words of all fields of a population; a slice lives in shared memory where it
