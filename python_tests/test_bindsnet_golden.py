@@ -27,7 +27,6 @@ STEP_BY_STEP = (
     "Conv2d_MSTDP_",
     "Conv3d_MSTDP_",
     "MeanField",  # in a batch
-    "CSRM",
     "Probability",
     "normstep",
     "polarity",

@@ -11,7 +11,8 @@ from fastsnn import backends
 from fastsnn.bindsnet.learning import MSTDP
 from fastsnn.bindsnet.network import Network
 from fastsnn.bindsnet.network.monitors import Monitor, NetworkMonitor
-from fastsnn.bindsnet.network.nodes import IzhikevichNodes
+from fastsnn.bindsnet.network.nodes import CSRMNodes, Input, IzhikevichNodes
+from fastsnn.bindsnet.network.topology import Connection
 
 pytestmark = pytest.mark.skipif(
     "cpu" not in backends.usable(), reason="the native engine is not built"
@@ -154,6 +155,41 @@ def test_monitors_of_both_kinds_and_paths_agree():
         torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
     assert shown[0][0].shape == (25, 2, 12)
     assert shown[0][0].dtype == torch.uint8
+
+
+def csrm():
+    torch.manual_seed(4)
+    net = Network(batch_size=2)
+    net.add_layer(Input(12), "X")
+    net.add_layer(Input(5), "Z")
+    options = {"responseKernel": "AlphaKernel", "tau": 2.0, "rest": 0.0, "thresh": 6.0}
+    net.add_layer(
+        CSRMNodes(7, traces=True, tc_decay=5.0, res_window_size=6, ref_window_size=4, **options),
+        "Y",
+    )
+    for name in "XZY":
+        source, b = net.layers[name], 0.1 * torch.rand(7) if name == "Z" else None
+        w = torch.rand(source.n, 7) if name != "Y" else -torch.rand(7, 7)
+        net.add_connection(Connection(source, net.layers["Y"], w=w, b=b), name, "Y")
+    net.add_monitor(Monitor(net.layers["Y"], ["s", "v", "theta"]), "Y")
+    return net
+
+
+@pytest.mark.parametrize("build", [csrm, plastic], ids=lambda f: f.__name__)
+def test_a_network_may_change_its_path_between_runs(build):
+    ends = []
+    for paths in (("torch",) * 5, ("native", "torch", "native", "native", "torch")):
+        net = build()
+        for k, path in enumerate(paths):
+            net.backend = path
+            if k == 3:
+                net.reset_state_variables()
+            given = {n: spikes(25, 2, net.layers[n].n, seed=k) for n in "XZ" if n in net.layers}
+            net.run(given, 1 if k == 1 else 25)
+        ends.append([net.monitors["Y"].get("s"), net.monitors["Y"].get("v")])
+    assert int(ends[0][0].sum()) > 10
+    for want, got in zip(*ends, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
 
 
 def test_izhikevich_layers_excite_each_other_alike():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-from fastsnn.bindsnet.network._dense import Connection, flat
+from fastsnn.bindsnet.network._dense import Connection, Windowing, flat
 from fastsnn.bindsnet.network._live import frozen
 from fastsnn.bindsnet.network.nodes import Nodes
 from fastsnn.bindsnet.network.topology_features import (
@@ -26,7 +26,7 @@ from fastsnn.errors import ModelError
 _FACTORS = (Weight, Mask, Intensity, Probability)
 
 
-class AbstractMulticompartmentConnection(ABC, Module):
+class AbstractMulticompartmentConnection(Windowing, ABC, Module):
     """Base of connections with a pipeline of features; keywords go to their learning rules."""
 
     def __init__(
@@ -65,9 +65,6 @@ class AbstractMulticompartmentConnection(ABC, Module):
 
     def normalize(self) -> None:
         """Called at the end of a run."""
-
-    def reset_state_variables(self) -> None:
-        """Put the features' own state at its initial values."""
 
     def append_pipeline(self, feature: AbstractFeature) -> None:
         """Add a feature behind the others."""
@@ -194,5 +191,6 @@ class MulticompartmentConnection(AbstractMulticompartmentConnection):
 
     def reset_state_variables(self) -> None:
         """Put the features' own state at its initial values."""
+        super().reset_state_variables()
         for feature in self.pipeline:
             feature.reset_state_variables()

@@ -13,14 +13,34 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from fastsnn.bindsnet.network._live import frozen
-from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
+from fastsnn.bindsnet.network.nodes import Nodes
 from fastsnn.errors import ModelError, ShapeError
 
 Nu = float | Sequence[float] | Sequence[Tensor] | None
 Reduction = Callable[..., Tensor] | None
 
 
-class AbstractConnection(ABC, Module):
+class Windowing:
+    """What connections to CSRM layers have: the last spikes of their source."""
+
+    s_w: Tensor | None = None
+
+    def compute_window(self, s: Tensor) -> Tensor:
+        """The currents of the last steps, oldest first: [batch, window, *target.shape]."""
+        window = self.target.res_window_size
+        known = self.s_w
+        if known is None or len(known) != len(s) or known.device != s.device:
+            self.s_w = torch.zeros(len(s), window, self.source.n, device=s.device)
+        self.s_w = torch.cat((self.s_w[:, 1:], flat(s).to(self.s_w.dtype)[:, None]), 1)
+        current = self.compute(self.s_w.reshape(-1, *self.source.shape))
+        return current.reshape(len(s), window, *self.target.shape)
+
+    def reset_state_variables(self) -> None:
+        """Put the connection's own state at its initial values."""
+        self.s_w = None
+
+
+class AbstractConnection(Windowing, ABC, Module):
     """How the spikes of a layer reach another.  Derive from it and write `compute`.
 
     nu: learning rates (pre, post).  reduction: of updates over the batch, f(tensor, dim=0).
@@ -81,9 +101,6 @@ class AbstractConnection(ABC, Module):
 
     def normalize(self) -> None:
         """Scale weights to `norm`; called at the end of a run."""
-
-    def reset_state_variables(self) -> None:
-        """Put the connection's own state at its initial values."""
 
     @property
     def bounded(self) -> bool:
@@ -155,8 +172,6 @@ class Connection(AbstractConnection):
         self.w = self.initial(kwargs.get("w"), (source.n, target.n), w_dtype)
         b = kwargs.get("b")
         self.b = None if b is None else frozen(b)
-        if isinstance(target, CSRMNodes):
-            self.s_w: Tensor | None = None
 
     def compute(self, s: Tensor) -> Tensor:
         """Sum of the weights of the sources that spike."""
@@ -164,17 +179,6 @@ class Connection(AbstractConnection):
         if self.b is not None:
             current = current + self.b
         return current.reshape(len(s), *self.target.shape)
-
-    def compute_window(self, s: Tensor) -> Tensor:
-        """The currents of the last steps, oldest first: [batch, window, *target.shape]."""
-        window = self.target.res_window_size
-        if self.s_w is None or len(self.s_w) != len(s):
-            self.s_w = torch.zeros(len(s), window, self.source.n, device=s.device)
-        self.s_w = torch.cat((self.s_w[:, 1:], flat(s).to(self.s_w.dtype)[:, None]), 1)
-        current = self.s_w.to(self.w.dtype) @ self.w
-        if self.b is not None:
-            current = current + self.b
-        return current.reshape(len(s), window, *self.target.shape)
 
     def normalize(self) -> None:
         """Scale the columns so that their absolute values sum to norm."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from fastsnn import backends
 from fastsnn.bindsnet.network import _translate, _wire
+from fastsnn.bindsnet.network._csrm import Windows
 from fastsnn.bindsnet.network._translate import Untranslatable, layers_of
 from fastsnn.bindsnet.network._wire import Wire
 from fastsnn.bindsnet.network.monitors import Monitor, NetworkMonitor
-from fastsnn.bindsnet.network.nodes import IzhikevichNodes
+from fastsnn.bindsnet.network.nodes import CSRMNodes, IzhikevichNodes
 from fastsnn.bindsnet.network.topology import LocalConnection
 from fastsnn.bindsnet.network.topology_features import Weight
 from fastsnn.inputs import BoundInput
@@ -47,6 +49,11 @@ class Fast:
         self.rules = bool(net.learning)
         self.layers = layers_of(net, self.rules)
         self.learning = self.rules or any(_translate.adapts(x) for x in net.layers.values())
+        self.windows: list[Windows] = []
+        for layer in self.layers.values():
+            if isinstance(layer.layer, CSRMNodes):
+                self.windows.append(Windows(layer, net, self.layers))
+                layer.plan = replace(layer.plan, windows=self.windows[-1].plan)
         self.index = {name: k for k, name in enumerate(self.layers)}
         self.wires = list(self._wires())
         projections = [wire.plan for wire in self.wires]
@@ -107,7 +114,14 @@ class Fast:
                    for wire in self.wires]  # fmt: skip
         for layer in self.layers.values():
             layer.adopt()
+        for windows in self.windows:
+            windows.prepare()
+        if self.draws:
+            # one draw a run: torch.manual_seed decides what is drawn inside
+            args.step = int(torch.randint(0, 2**62, (1,)))
         args.fresh, args.records = any(written), [record for record, _ in records]
+        for windows in self.windows:
+            args.records += windows.records(request.steps)
         report = RunReport()
         try:
             self.program.run(args, report)
@@ -115,6 +129,8 @@ class Fast:
             for name, layer in self.layers.items():
                 given = request.inputs.get(name)
                 layer.show(given)
+            for windows in self.windows:
+                windows.show(report.steps)
             for record, take in records:
                 take(record.dest[: report.steps])
         for monitor in self.net.monitors.values():
@@ -127,9 +143,10 @@ class Fast:
 
     def _arguments(self, request: Request) -> RunArgs:
         args = RunArgs(n_steps=request.steps, learning=self.learning)
-        if self.draws:
-            # one draw a run: torch.manual_seed decides what is drawn inside
-            args.step = int(torch.randint(0, 2**62, (1,)))
+        windowed = {w.layer for w in self.windows}
+        if any(self.layers[k].layer in windowed for k in (*request.inputs, *request.forced["clamp"],
+                                                         *request.forced["unclamp"])):  # fmt: skip
+            raise Untranslatable("a CSRM layer gets input or clamps from outside")
         for name, x in request.inputs.items():
             args.inputs[self.index[name]] = self._input(name, x[: request.steps])
         for what, dtype in (("clamp", torch.bool), ("unclamp", torch.bool),

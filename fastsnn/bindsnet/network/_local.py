@@ -174,6 +174,7 @@ class _LocalND(AbstractConnection):
 
     def reset_state_variables(self) -> None:
         """Reset the target layer too, as BindsNET does."""
+        super().reset_state_variables()
         self.target.reset_state_variables()
 
 

@@ -63,6 +63,7 @@ class _MaxPool(AbstractConnection):
 
     def reset_state_variables(self) -> None:
         """Forget the rates."""
+        super().reset_state_variables()
         silent = self._silent()
         if self.firing_rates.shape == silent.shape:
             self.firing_rates.zero_()

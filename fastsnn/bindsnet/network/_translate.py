@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LAYERS = (
     nodes.McCullochPitts, nodes.IFNodes, nodes.LIFNodes, nodes.BoostedLIFNodes,
     nodes.CurrentLIFNodes, nodes.AdaptiveLIFNodes, nodes.DiehlAndCookNodes, nodes.IzhikevichNodes,
-    nodes.SRM0Nodes, SubtractiveResetIFNodes,
+    nodes.SRM0Nodes, nodes.CSRMNodes, SubtractiveResetIFNodes,
 )  # fmt: skip
 _NEUTRAL = {"theta_plus": 0.0, "decay_theta": 1.0}  # a threshold that does not adapt
 
@@ -78,12 +78,18 @@ class Layer:
             name=self.name, index=index, model=model, n=layer.n, is_input=self.is_input,
             # runs never reset: what to reset to is the layer's business
             state=state, init=tuple(zero for _ in state), shared=shared, params=params,
-            windows=(), kernels=(), spike=self.spike.view(batch, -1), x=cells.get("x"),
+            windows=(), kernels=self._kernels(), spike=self.spike.view(batch, -1), x=cells.get("x"),
             trace=TRACE_KINDS[trace],
             decay_x=_flat(layer.trace_decay) if layer.traces else zero,
             trace_scale=_flat(layer.trace_scale) if layer.traces else zero,
             summed=cells.get("summed"), one_spike=bool(getattr(layer, "one_spike", False)),
         )  # fmt: skip
+
+    def _kernels(self) -> tuple[Tensor, ...]:
+        if self.is_input:
+            return ()
+        names = self.layer.model.kernels()
+        return tuple(_flat(self.layer._buffers[NAMES.get(k, k)]) for k in names)
 
     def _number(self, name: str, adapting: bool) -> Tensor:
         layer = self.layer
@@ -141,7 +147,8 @@ def check_layer(name: str, layer: Nodes) -> None:
     if any(b.dtype != torch.float32 for b in numbers.values()):
         raise Untranslatable(f"layer '{name}' is no float32")
     sizes = (1, layer.n, len(layer.s) * layer.n)
-    odd = [k for k, b in numbers.items() if b.numel() not in sizes and k != "S"]
+    own = {"S", "resKernel", "refKernel", "last_spikes"}
+    odd = [k for k, b in numbers.items() if b.numel() not in sizes and k not in own]
     if odd:
         raise Untranslatable(f"layer '{name}' has {odd[0]} of a shape of its own")
 
@@ -153,7 +160,7 @@ def parameters(layer: Nodes) -> Iterator[Any]:
     changes = {"s", "x", "summed"}
     if isinstance(layer, ModelNodes) and layer.reading is not None:
         yield from (layer.lbound, layer.one_spike)
-        changes |= {*layer.reading.state, *layer.reading.shared}
+        changes |= {*layer.reading.state, *layer.reading.shared, "last_spikes"}
     for name, tensor in layer._buffers.items():
         if name not in changes:
             yield from (id(tensor), tensor._version)

@@ -318,6 +318,11 @@ class CSRMNodes(ModelNodes, KernelsOfCSRM):
         spike = self.s.to(self.last_spikes.dtype)[:, None]
         self.last_spikes = torch.cat((self.last_spikes[:, 1:], spike), 1)
 
+    def reset_state_variables(self) -> None:
+        """Put the state at its initial values, and forget the own spikes."""
+        super().reset_state_variables()
+        self.last_spikes.zero_()
+
     def set_batch_size(self, batch_size: int) -> None:
         """Make the state for a batch size."""
         super().set_batch_size(batch_size)
