@@ -153,17 +153,20 @@ def compact(control, spike, ids, n_ids, n, BATCH: tl.constexpr, BLOCK: tl.conste
 
 @triton.jit
 def trail(
-    control, spike, own, params, last, ids, n_ids, n, TRAIL: tl.constexpr, BATCH: tl.constexpr,
+    control, spike, own, rule, last, ids, n_ids, n, TRAIL: tl.constexpr, BATCH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Advance a rule's own variables on one side; note the spikes.  Grid: 1, batch, replicas."""
+    """Advance a rule's own variables on one side; note the spikes.  Grid: 1, batch, replicas.
+
+    rule: its numbers, float32 [R, TRAIL.stride].
+    """
     r = tl.program_id(2).to(tl.int64)
     if tl.load(control + r * CONTROL + ACTIVE) == 0:
         return
     row = r * BATCH + tl.program_id(1)
     numbers = ()
     for q in tl.static_range(len(TRAIL[0].params)):
-        numbers += (tl.load(params + r * TRAIL[0].stride + q),)
+        numbers += (tl.load(rule + r * TRAIL[0].stride + q),)
     length = tl.full((), 0, tl.int32)
     for first in range(0, n, BLOCK):
         j = (first + tl.arange(0, BLOCK)).to(tl.int64)

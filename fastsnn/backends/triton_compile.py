@@ -82,16 +82,19 @@ def _type(value: Any, path: tuple[int, ...], attributes: dict[tuple[int, ...], A
     return "i32"
 
 
-def kernels_of(plan: Plan, modes: tuple[Mode, ...] | None = None) -> Iterator[Compilable]:
-    """The kernels that a plan launches, learning (or in given modes)."""
+def launches_of(plan: Plan, mode: Mode | None = None) -> Iterator[tuple[str, Launch]]:
+    """What a plan launches while it learns (or in a given mode), with labels."""
     layout = Layout([plan], GPU)
-    around = Around(layout)
     inputs = frozenset(p.index for p in plan.populations if p.is_input)
-    for mode in modes or (Mode(learning=True, inputs=inputs),):
-        launches = Launches(layout, mode)
-        found = [*launches.all(), *around.all(), *extra_launches(layout)]
-        for name, launch in found:
-            yield of_launch(launch, f"{launch.kernel.fn.__name__} {name}")
+    launches = Launches(layout, mode or Mode(learning=True, inputs=inputs))
+    for name, launch in (*launches.all(), *Around(layout).all(), *extra_launches(layout)):
+        yield f"{launch.kernel.fn.__name__} {name}".strip(), launch
+
+
+def kernels_of(plan: Plan, mode: Mode | None = None) -> Iterator[Compilable]:
+    """The kernels of `launches_of`."""
+    for label, launch in launches_of(plan, mode):
+        yield of_launch(launch, label)
 
 
 def catalogue() -> Iterator[Compilable]:
@@ -132,4 +135,4 @@ def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> P
     return make_plan([source, target], wires, 1.0, batch, 0, torch.device("cpu"))
 
 
-__all__ = ["Compilable", "catalogue", "kernels_of", "of_launch", "plan_of"]
+__all__ = ["Compilable", "catalogue", "kernels_of", "launches_of", "of_launch", "plan_of"]

@@ -229,7 +229,7 @@ class Launches:
                         "control": layout.control,
                         "spike": as_bytes(p.spike),
                         "own": tuple(tensors[len(tensors) - len(own) :]),
-                        "params": q.params if q.params.numel() else q.w,
+                        "rule": q.params if q.params.numel() else q.w,
                         "last": as_bytes(last if last is not None else p.spike),
                         "ids": ids if at == "pre" else spare,
                         "n_ids": n_ids if at == "pre" else spare,
