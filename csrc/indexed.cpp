@@ -162,8 +162,9 @@ void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
   step.n_pre = n_pre_;
   step.n_post = n_post_;
   step.rows = rows(learn_cuts_, thread);
-  step.columns = {column_ptr_.data(), column_ptr_.data() + 1, column_pre_.data(),
-                  column_at_.data()};
+  if (!column_ptr_.empty())
+    step.columns = {column_ptr_.data(), column_ptr_.data() + 1, column_pre_.data(),
+                    column_at_.data()};
   step.event_driven = event_ && !s.outside;
   step.targets = s.targets;
   step.active = from.ids;

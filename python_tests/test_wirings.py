@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import places
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hypothesis import assume, given, settings
 from random_nets import cases
 from test_parity import assert_equals_torch, first_difference, stays_finite
 
+import fastsnn
 from fastsnn import (
     Bernoulli,
     Conv1d,
@@ -24,6 +27,7 @@ from fastsnn import (
     Sparse,
     models,
 )
+from fastsnn.backends import native
 
 OTHERS = [place for place in places.others() if place == "cpu"]
 
@@ -54,8 +58,8 @@ def every_wiring(backend: str) -> Network:
     return net
 
 
-def run(net: Network, time: float = 30) -> Network:
-    net.run(time, {"in": Bernoulli(torch.full((64,), 0.2))}, reward=0.4)
+def run(net: Network, time: float = 30, **options: bool) -> Network:
+    net.run(time, {"in": Bernoulli(torch.full((64,), 0.2))}, reward=0.4, **options)
     return net
 
 
@@ -68,6 +72,20 @@ def test_file_brings_every_wiring_back(backend, tmp_path):
     for one, other in ((again, net), (run(again), run(net))):
         assert first_difference(one.state_dict(), other.state_dict()) is None
     assert all(m.get().any() for m in watch)
+
+
+def test_examples_of_the_documentation_run(root):
+    blocks = re.findall(r"```python\n(.*?)```", (root / "docs/connectivity.md").read_text(), re.S)
+    assert len(blocks) == 5
+    for block in blocks:
+        net = Network()
+        if "matrix" in block:
+            net.population("X", models.Input(), 8, traces=True)
+            net.population("Y", models.LIF(), 5, traces=True)
+        names = {**vars(models), **vars(fastsnn), "net": net, "w": torch.ones(3)}
+        exec(block, names | {"matrix": Chance(0.5, 1)(8, 5).float()})
+        net.run(2)
+        assert net.projections
 
 
 def test_table_names_the_wirings_and_their_sizes(backend):
@@ -166,6 +184,24 @@ def test_random_structured_network_is_bit_identical_with_any_threads(case, other
     want = case.play("torch")
     assume(stays_finite(want))
     assert_equals_torch(case, want, other)
+
+
+@pytest.mark.parametrize("isa", native._native.isa() if OTHERS else [])
+def test_every_instruction_set_gives_the_same_bits(isa, monkeypatch):
+    plan_dict = native.Program._plan_dict
+    monkeypatch.setattr(
+        native.Program, "_plan_dict", lambda self, threads: plan_dict(self, threads) | {"isa": isa}
+    )
+    net, want = run(every_wiring("cpu")), run(every_wiring("torch"))
+    assert net.compile()._program(1).isa == isa
+    assert first_difference(net.state_dict(), want.state_dict()) is None
+
+
+def test_a_run_in_two_parts_is_the_same_run(backend):
+    net, want = every_wiring(backend), run(every_wiring(backend), normalize=False)
+    for time in (11, 19):
+        run(net, time, normalize=False)
+    assert first_difference(net.state_dict(), want.state_dict()) is None
 
 
 def test_sparse_pattern_may_be_empty(backend):

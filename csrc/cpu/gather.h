@@ -41,6 +41,18 @@ inline vf gather(const float *base, i32x16 ids, int count) {
   return x;
 }
 
+// whether the places of `count` lanes follow one another
+inline bool are_adjacent(i32x16 ids, int count) {
+  const vm same = {
+#if defined(__AVX512F__)
+      _mm512_cmpeq_epi32_mask(__m512i(ids), __m512i(ids[0] + lane_index))
+#else
+      ids == ids[0] + lane_index
+#endif
+  };
+  return bits(same | !first(count)) == 0xffff;
+}
+
 // only the lanes of `which`; no two of them the same place
 inline void scatter(float *base, i32x16 ids, vf x, vm which) {
 #if defined(__AVX512F__)

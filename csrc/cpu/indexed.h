@@ -12,17 +12,28 @@ namespace fastsnn::inline FASTSNN_ISA {
 // 16 synapses of one neuron: a piece of a row (by presynaptic neuron) or of a column
 struct Synapses16 {
   std::int64_t own; // the neuron
-  std::int64_t at;  // the first of them
   int count;
   i32x16 other, place;
+  bool adjacent; // whether the places follow one another
+
+  vf load(const float *p) const {
+    return adjacent ? load_n(p + place[0], count) : gather(p, place, count);
+  }
+  void store(float *p, vf x, vm which) const {
+    if (adjacent && bits(which) == bits(first(count)))
+      store_n(p + place[0], x, count);
+    else
+      scatter(p, place, x, which);
+  }
 };
 
 template <class F> void for_synapses(const SynapseLists &lists, std::int64_t own, F f) {
   for (std::int64_t at = lists.first[own]; at < lists.last[own]; at += lanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(lanes, lists.last[own] - at));
     const i32x16 other = load_ids(lists.other + at, count);
-    f(Synapses16{own, at, count, other,
-                 lists.place ? load_ids(lists.place + at, count) : i32x16{}});
+    const i32x16 place = lists.place ? load_ids(lists.place + at, count)
+                                     : static_cast<std::int32_t>(at) + lane_index;
+    f(Synapses16{own, count, other, place, !lists.place || are_adjacent(place, count)});
   }
 }
 
@@ -53,16 +64,16 @@ template <class Rule> struct Sides {
       post[k] = post_of(s.post[k - 1]);
   }
 
-  // a term that a spike drives vanishes where the other side's variables are zero
-  template <bool by_row> vm awake() const {
-    vm nonzero = none();
-    if (by_row)
-      for (vf x : post)
-        nonzero = nonzero | (x != vf(0.0f));
-    else
-      for (int k = 1; k < Rule::n_pre; ++k)
-        nonzero = nonzero | (pre[k] != vf(0.0f));
-    return nonzero;
+  // a term that a spike drives vanishes where the variables of the other side are zero
+  vm pre_awake() const { return nonzero(pre + 1, Rule::n_pre - 1); }
+  vm post_awake() const { return nonzero(post + 1, Rule::n_post - 1); }
+
+private:
+  static vm nonzero(const vf *x, int n) {
+    vm found = none();
+    for (int k = 0; k < n; ++k)
+      found = found | (x[k] != vf(0.0f));
+    return found;
   }
 };
 
@@ -99,7 +110,9 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
     for_batch<by_row>(s, g, [&](std::int32_t b) {
       Sides<Rule> sides;
       sides.template load<by_row>(s, g, b);
-      if (s.event_driven && !any(sides.template awake<by_row>()))
+      const vm may_act =
+          by_row ? sides.post_awake() | (sides.post[0] != vf(0.0f)) : sides.pre_awake();
+      if (s.event_driven && !any(may_act))
         return;
       awake = true;
       for_terms([&](auto k) {
@@ -114,50 +127,37 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
     return awake || !s.event_driven;
   }
 
-  static vf load(const SynapseLists &lists, const Synapses16 &g, const float *p) {
-    return lists.place ? gather(p, g.place, g.count) : load_n(p + g.at, g.count);
-  }
-  static void store(const SynapseLists &lists, const Synapses16 &g, float *p, vf x, vm which) {
-    if (lists.place)
-      scatter(p, g.place, x, which);
-    else
-      store_n(p + g.at, x, g.count);
-  }
-  static vf bound(const SynapseLists &lists, const Synapses16 &g, Column c) {
-    return c.len == 1 ? vf(*c.ptr) : load(lists, g, c.ptr);
-  }
-  static vm masked(const SynapseLists &lists, const Synapses16 &g, const std::uint8_t *mask) {
+  static vf bound(const Synapses16 &g, Column c) { return c.len == 1 ? vf(*c.ptr) : g.load(c.ptr); }
+  static vm masked(const Synapses16 &g, const std::uint8_t *mask) {
     std::uint8_t bytes[lanes] = {};
     for (int l = 0; l < g.count; ++l)
-      bytes[l] = mask[lists.place ? g.place[l] : g.at + l];
+      bytes[l] = mask[g.place[l]];
     return load_mask(bytes);
   }
 
   template <bool by_row>
-  static void learn(const IndexedLearn &s, const SynapseLists &lists, const Synapses16 &g,
-                    const vf *param) {
+  static void learn(const IndexedLearn &s, const Synapses16 &g, const vf *param) {
     vm which = first(g.count);
-    if (!by_row)
+    if (!by_row && s.event_driven)
       which = which & (gather(s.any_pre_spike, g.other, g.count) == vf(0.0f));
     vf term[n_terms], synapse[Rule::n_synapse];
     if (s.learning && !sum_terms<by_row>(s, g, param, term))
       return;
     for (int k = 0; k < Rule::n_synapse; ++k)
-      synapse[k] = load(lists, g, s.synapse[k]);
+      synapse[k] = g.load(s.synapse[k]);
     const vf old = synapse[0];
     if (s.learning) {
       Rule::learn(synapse, term, param);
       for (int k = 1; k < Rule::n_synapse; ++k)
-        store(lists, g, s.synapse[k], synapse[k], which);
+        g.store(s.synapse[k], synapse[k], which);
       if (s.decay != 1.0f)
         synapse[0] = synapse[0] * vf(s.decay);
       if (s.bounded)
-        synapse[0] =
-            minimum(maximum(synapse[0], bound(lists, g, s.w_min)), bound(lists, g, s.w_max));
+        synapse[0] = minimum(maximum(synapse[0], bound(g, s.w_min)), bound(g, s.w_max));
     }
     if (s.zero)
-      synapse[0] = where(masked(lists, g, s.zero), vf(0.0f), synapse[0]);
-    store(lists, g, s.synapse[0], synapse[0], which);
+      synapse[0] = where(masked(g, s.zero), vf(0.0f), synapse[0]);
+    g.store(s.synapse[0], synapse[0], which);
     if (s.changed)
       for (unsigned set = bits((synapse[0] != old) & which); set; set &= set - 1)
         s.changed[by_row ? g.other[__builtin_ctz(set)] : g.own] = 1;
@@ -168,14 +168,22 @@ public:
   // sees both
   static void learn(const IndexedLearn &s) {
     const Params param(s.param);
-    for_rows(s, !s.event_driven, s.active, [&](std::int64_t i) {
-      for_synapses(s.rows, i, [&](const Synapses16 &g) { learn<true>(s, s.rows, g, param.of); });
-    });
-    if (s.event_driven)
-      for_ids_in(s.targets, s.spiking, [&](std::int32_t j) {
-        for_synapses(s.columns, j,
-                     [&](const Synapses16 &g) { learn<false>(s, s.columns, g, param.of); });
-      });
+    const auto row = [&](std::int64_t i) {
+      for_synapses(s.rows, i, [&](const Synapses16 &g) { learn<true>(s, g, param.of); });
+    };
+    const auto column = [&](std::int64_t j) {
+      for_synapses(s.columns, j, [&](const Synapses16 &g) { learn<false>(s, g, param.of); });
+    };
+    if (s.event_driven) {
+      for_rows(s, false, s.active, row);
+      for_ids_in(s.targets, s.spiking, column);
+    } else if (s.rows.place && s.columns.other) {
+      // the weights of a column lie side by side more often than those of a row
+      for (std::int64_t j = s.targets.begin; j < s.targets.end; ++j)
+        column(j);
+    } else {
+      for_rows(s, true, {}, row);
+    }
   }
 };
 

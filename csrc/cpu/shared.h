@@ -28,13 +28,12 @@ template <class Rule> class Shared : RuleTraits<Rule> {
   template <class Chosen>
   static void add(const IndexedLearn &s, const Synapses16 &g, std::int32_t b, const vf *param,
                   const Sides<Rule> &sides, Chosen chosen) {
-    const i32x16 place = g.place - static_cast<std::int32_t>(s.weights.begin);
     for_terms([&](auto k) {
       if (!chosen(k))
         return;
-      float *sums = s.term + k * stride(s);
+      float *sums = s.term + k * stride(s) - s.weights.begin;
       const vf x = Traits::template term<k>(sides.pre, sides.post, vf(s.reward[b]), param);
-      scatter(sums, place, gather(sums, place, g.count) + x, first(g.count));
+      g.store(sums, g.load(sums) + x, first(g.count));
     });
   }
 
@@ -43,7 +42,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
     for_synapses(s.rows, i, [&](const Synapses16 &g) {
       Sides<Rule> sides;
       sides.template load<true>(s, g, b);
-      if (all_driven() && !any(sides.template awake<true>()))
+      if (all_driven() && !any(sides.post_awake()))
         return;
       add(s, g, b, param, sides,
           [&](int k) { return !driven(k) || (spikes && Rule::pre_driven[k]); });
@@ -54,7 +53,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
     for_synapses(s.columns, j, [&](const Synapses16 &g) {
       Sides<Rule> sides;
       sides.template load<false>(s, g, b);
-      if (any(sides.template awake<false>()))
+      if (any(sides.pre_awake()))
         add(s, g, b, param, sides, [](int k) { return Rule::post_driven[k]; });
     });
   }
