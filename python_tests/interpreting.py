@@ -14,20 +14,25 @@ from typing import Any
 import places
 import pytest
 
-if not places.GPU:
-    os.environ.setdefault("TRITON_INTERPRET", "1")
+# read when triton is imported, and where a function is jitted
+_ours = not places.GPU and "TRITON_INTERPRET" not in os.environ
+if _ours:
+    os.environ["TRITON_INTERPRET"] = "1"
 
 pytest.importorskip("triton")
 
-from triton.runtime import interpreter
+from triton.runtime import interpreter  # noqa: E402
 
-from fastsnn.backends import triton_jit, triton_run
-from fastsnn.kernels.tiling import INTERPRETER, Tiling
+from fastsnn.backends import triton_jit, triton_run  # noqa: E402
+from fastsnn.kernels.tiling import INTERPRETER, Tiling  # noqa: E402
 
 needed = pytest.mark.skipif(
     not triton_jit.interpreted() or triton_jit.usable() is not None,
     reason="Triton runs on the GPU, or not at all",
 )
+if _ours:
+    # other tests of this process must not meet a backend more
+    del os.environ["TRITON_INTERPRET"]
 # several tiles, lists and blocks even in a small network
 SMALL = Tiling(neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3)
 
@@ -55,6 +60,13 @@ def options(place: str) -> dict[str, str]:
     return {"backend": place, "device": "cpu"}
 
 
+def switch_on(patch: pytest.MonkeyPatch) -> None:
+    """Let Triton interpret on the CPU, and networks of the tests live there."""
+    if _ours:
+        patch.setenv("TRITON_INTERPRET", "1")
+    patch.setattr(places, "options", options)
+
+
 @contextmanager
 def tiled(tiling: Tiling) -> Iterator[None]:
     """Cut networks that are compiled inside in another way."""
@@ -63,4 +75,4 @@ def tiled(tiling: Tiling) -> Iterator[None]:
         yield
 
 
-__all__ = ["INTERPRETER", "SMALL", "needed", "options", "tiled"]
+__all__ = ["INTERPRETER", "SMALL", "needed", "switch_on", "tiled"]

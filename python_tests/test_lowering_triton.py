@@ -25,6 +25,11 @@ ALL = [getattr(home, name) for home in (models, own_models) for name in home.__a
 MODELS = [m for m in ALL if getattr(m, "functions", None) and m is not models.Input]
 
 
+@pytest.fixture(autouse=True)
+def _interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreting.switch_on(monkeypatch)
+
+
 def test_words_are_those_of_the_language_in_its_order():
     assert words.WORDS == language.WORDS
     defined = [k for k in vars(words) if k in language.WORDS]

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import interpreting
 import own_models
-import places
 import pytest
 import random_nets
 import torch
@@ -31,7 +30,7 @@ pytestmark = interpreting.needed
 
 @pytest.fixture(autouse=True)
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "options", interpreting.options)
+    interpreting.switch_on(monkeypatch)
 
 
 def assert_equals_torch(case: Case, want: Any = None) -> dict[str, torch.Tensor]:
