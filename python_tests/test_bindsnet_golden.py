@@ -23,9 +23,11 @@ STEP_BY_STEP = (
     "Conv3d_PostPre",
     "Conv3d_WeightDependent",
     "Local2D_2ch",
-    "Conv1d_MSTDP_",  # all filters get the same
-    "Conv2d_MSTDP_",
-    "Conv3d_MSTDP_",
+    "Conv1d_MSTDP",  # all filters get the same, or nothing
+    "Conv2d_MSTDP",
+    "Conv3d_MSTDP",
+    "Local1D_MSTDPET",
+    "Local2D_MSTDPET",
     "MeanField",  # in a batch
     "Probability",
     "normstep",

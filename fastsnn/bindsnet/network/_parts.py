@@ -125,10 +125,10 @@ def _windowed(pair: Any, connection: Any) -> Parts:
     _learning(pair, connection, parts)
     many = connection.in_channels > 1
     if type(parts.rule) is classic.MSTDPET:
-        parts.rule = None  # it learns nothing there
-    elif parts.rule is not None and conv and type(parts.rule) is classic.MSTDP:
+        raise Untranslatable(f"connection {pair} learns by MSTDPET, which changes nothing there")
+    if parts.rule is not None and conv and type(parts.rule) is classic.MSTDP:
         raise Untranslatable(f"connection {pair} learns by MSTDP, all filters alike")
-    elif parts.rule is not None and many and type(connection) is not topology.Conv2dConnection:
+    if parts.rule is not None and many and type(connection) is not topology.Conv2dConnection:
         raise Untranslatable(f"connection {pair} learns from patches of mixed channels")
     if not conv and many and parts.norm is not None:
         raise Untranslatable(f"connection {pair} has a norm for each channel")

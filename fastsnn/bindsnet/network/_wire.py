@@ -166,7 +166,8 @@ class Wire:
 
     def finish(self) -> None:
         """After a run: show what was learnt, and normalise where the program does not."""
-        if self.parts.is_copy and (self.learns or self.native_norm is not None):
+        changing = self.learns or self.plan.weight_decay or self.native_norm is not None
+        if self.parts.is_copy and changing:
             self.connection.store(self.weight)
         if self.norm is not None and self.native_norm is None:
             self.connection.normalize()
