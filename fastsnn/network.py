@@ -355,6 +355,12 @@ class Network:
 
     # ---- inside ----
 
+    def moved(self) -> None:
+        """The tensors of the plan lie elsewhere now: a program may hold their old addresses."""
+        self._program = None
+        for p in self.projections.values():
+            p.remember()
+
     def _execute(self, args: RunArgs) -> RunReport:
         program = self.compile()
         return execute([self], [args], lambda parts, reports: program.run(parts[0], reports[0]))[0]

@@ -16,6 +16,7 @@ from fastsnn.population import Population
 from fastsnn.synapses import Synapses
 
 REDUCTIONS = ("sum", "mean", "max")
+_SHAPES = {True: "shared by the batch", False: "a window of past steps"}
 
 
 class Projection:
@@ -248,8 +249,14 @@ class Projection:
         for at, population in (("pre", self.source), ("post", self.target)):
             for name in kind.side(at):
                 variable = name.removesuffix(f"_{at}")
-                if name in kind.own(at) or variable in population.variables():
+                if name in kind.own(at) or variable in population.state:
                     continue
+                if variable in population.variables():
+                    raise ModelError(
+                        f"{self}: {kind.__name__} reads '{variable}' of population "
+                        f"'{population.name}', which is {_SHAPES[variable in population.shared]}; "
+                        f"expected a variable with one value per neuron and batch element."
+                    )
                 hint = f" Make '{population.name}' with traces=True." if variable == "x" else ""
                 raise ModelError(
                     f"{self}: {kind.__name__} reads '{variable}' of population "

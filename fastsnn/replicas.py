@@ -40,7 +40,7 @@ class Replicas:
             raise FastsnnError("Replicas(seeds=[]): expected at least one seed.")
         if len(set(map(id, self.networks))) < len(self.networks):
             raise FastsnnError("Replicas: build returned one Network twice, expected a new one.")
-        self._plans: list[Plan] = []
+        self._home: list[int] = []
         self._program: backends.ReplicaProgram | None = None
         self._compile()
 
@@ -117,16 +117,13 @@ class Replicas:
     def _compile(self) -> backends.ReplicaProgram:
         """Lower the plans, again where a network was changed since (its batch size, say)."""
         plans = [net.plan for net in self.networks]
-        if self._program is None or any(
-            a is not b for a, b in zip(plans, self._plans, strict=True)
-        ):
+        if self._program is None or self._home != _addresses(plans):
             _check_alike(self.networks)
             _stack(plans)
             for net in self.networks:
-                for p in net.projections.values():
-                    p.remember()
+                net.moved()
             self._program = backends.lower_replicas(plans, self.backend, self.networks[0].threads)
-            self._plans = plans
+            self._home = _addresses(plans)
         return self._program
 
     def _each(self, what: str, given: Any) -> list[Any]:
@@ -205,6 +202,11 @@ def _tensors_in(value: Any) -> list[Tensor]:
     if hasattr(value, "data") and hasattr(value, "head"):
         return [value.data, value.head]
     return []
+
+
+def _addresses(plans: Sequence[Plan]) -> list[int]:
+    """Where the first state of every network lies: elsewhere after it was made anew or moved."""
+    return [plan.populations[0].spike.data_ptr() for plan in plans]
 
 
 def _stack(plans: Sequence[Plan]) -> None:

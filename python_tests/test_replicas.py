@@ -128,3 +128,23 @@ def test_mistakes_are_told_before_anything_changes(place):
         together.run(5.0, [{"X": Poisson(rates(0)[0])}] * 2 + [{"X": Poisson(-rates(0)[0])}])
     for net, state in zip(together, before, strict=True):
         assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
+
+
+def test_replica_that_ran_alone_before_or_between_runs_on_the_same_state(place):
+    nets = [build(seed, place) for seed in SEEDS]
+    alone = [build(seed) for seed in SEEDS]
+    shown = {"X": Poisson(rates(5)[0])}
+    for net in (*nets, *alone):
+        net.run(10.0, shown)
+    made = iter(nets)
+    first = Replicas(lambda seed: next(made), SEEDS)
+    made = iter(nets)
+    second = Replicas(lambda seed: next(made), SEEDS)
+    for together in (first, second, first):
+        together.run(10.0, shown)
+        together[1].run(5.0, shown)
+        for r, net in enumerate(alone):
+            net.run(10.0, shown)
+            if r == 1:
+                net.run(5.0, shown)
+    assert all(same_state(mine, net) for mine, net in zip(nets, alone, strict=True))
