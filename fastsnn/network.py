@@ -272,8 +272,10 @@ class Network:
 
         Weights, adaptive thresholds and the learning rules' own traces are kept.
         """
-        for part in (*self.populations.values(), *self.projections.values()):
-            part.reset()
+        for p in self.populations.values():
+            p.reset()
+        for c in self.projections.values():
+            c.reset()
         for m in self.monitors:
             m.clear()
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -49,17 +49,15 @@ class Synapses:
 
     def to(self, device: torch.device) -> Synapses:
         """The same on a device."""
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self._fields.items()}
-        return Synapses(**moved)
+        weight = None if self.weight is None else self.weight.to(device)
+        return replace(
+            self, row_ptr=self.row_ptr.to(device), post=self.post.to(device), weight=weight
+        )
 
     @property
     def tensors(self) -> list[Tensor]:
         """The index tensors."""
-        return [v for v in self._fields.values() if isinstance(v, Tensor)]
-
-    @property
-    def _fields(self) -> dict[str, object]:
-        return {k: vars(self)[k] for k in type(self).__dataclass_fields__}
+        return [t for t in (self.row_ptr, self.post, self.weight) if t is not None]
 
 
 @dataclass(frozen=True)

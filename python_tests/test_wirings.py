@@ -10,6 +10,7 @@ import pytest
 import torch
 from cases import Chance, Uniform
 from hypothesis import assume, given, settings
+from own_models import Square, Triplet, Watchful
 from random_nets import cases
 from test_parity import assert_equals_torch, first_difference, stays_finite
 
@@ -184,6 +185,53 @@ def test_random_structured_network_is_bit_identical_with_any_threads(case, other
     want = case.play("torch")
     assume(stays_finite(want))
     assert_equals_torch(case, want, other)
+
+
+def of_own_rules(backend: str, reduction: str, threads: int | None = None) -> Network:
+    """Rules that a user wrote, on weights of their own and on shared ones."""
+    net = Network(batch_size=2, backend=backend, threads=threads)
+    net.population("in", models.Input(), shape=(1, 8, 8), traces=True)
+    wirings = (
+        (Conv2d(3, w=Uniform(0.0, 6.0, 1)(3, 1, 3, 3)), (3, 6, 6)),
+        (Local2d(4, 2, w=Uniform(0.0, 4.0, 2)(1, 3, 3, 3, 4, 4)), (3, 3, 3)),
+        (Sparse((Uniform(0.0, 4.0, 3)(64, 35) * Chance(0.3, 4)(64, 35)).to_sparse()), (35,)),
+    )
+    for k, (wiring, shape) in enumerate(wirings):
+        for rule in (Square(), Triplet(), Watchful()):
+            name = f"{type(rule).__name__}{k}"
+            net.population(name, models.LIF(v_thresh=-58.0), shape=shape, traces=True)
+            net.projection("in", name, wiring, rule=rule, w_max=6.5, reduction=reduction)
+    net.run(40, {"in": Bernoulli(torch.full((64,), 0.2))})
+    return net
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "max"])
+@pytest.mark.parametrize("other", OTHERS)
+def test_own_rules_learn_the_same_on_every_wiring(other, reduction):
+    want = of_own_rules("torch", reduction).state_dict()
+    for threads in (1, 3):
+        got = of_own_rules(other, reduction, threads).state_dict()
+        assert first_difference(got, want) is None
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_rmax_on_a_convolution_agrees_to_rounding(other):
+    found = {}
+    for backend in ("torch", other):
+        net = Network(batch_size=2, backend=backend)
+        net.population("in", models.Input(), shape=(1, 8, 8), traces=True, traces_additive=True)
+        net.population("srm", models.SRM0(rho_0=0.1), shape=(3, 6, 6))
+        conv = Conv2d(3, w=Uniform(0.0, 5.0, 1)(3, 1, 3, 3))
+        net.projection("in", "srm", conv, rule=models.Rmax(nu=0.001), name="c")
+        net.run(30, {"in": Bernoulli(torch.full((64,), 0.2))}, reward=0.5)
+        found[backend] = net
+    got, want = (found[name].projections["c"].w for name in (other, "torch"))
+    assert torch.equal(
+        found[other].populations["srm"].spike, found["torch"].populations["srm"].spike
+    )
+    assert (want - Uniform(0.0, 5.0, 1)(3, 1, 3, 3)).abs().max() > 0.1
+    # 30 steps of sums over 36 places and 2 samples, of traces below 10, in float32
+    assert (got - want).abs().max() <= 30 * 72 * 2.0**-24 * 0.001 * 25 * 72 * 10
 
 
 @pytest.mark.parametrize("isa", native._native.isa() if OTHERS else [])
