@@ -125,11 +125,17 @@ class AbstractConnection(Windowing, ABC, Module):
             raise ShapeError(
                 f"{type(self).__name__}: w has shape {tuple(w.shape)}, expected {shape}."
             )
-        if w.dtype != dtype:
-            warnings.warn(f"w is {w.dtype} and becomes {dtype} (w_dtype).", stacklevel=3)
+        w = self.cast_dtype_if_needed(w, dtype)
         if self.bounded:
-            w = torch.clamp(w, low, high)
-        return frozen(w.detach().to(dtype))
+            w = torch.clamp(w, low, high).to(dtype)
+        return frozen(w.detach())
+
+    @staticmethod
+    def cast_dtype_if_needed(w: Tensor, w_dtype: torch.dtype) -> Tensor:
+        """A weight in a type; warns where it had another one."""
+        if w.dtype != w_dtype:
+            warnings.warn(f"w is {w.dtype} and becomes {w_dtype} (w_dtype).", stacklevel=4)
+        return w.to(w_dtype)
 
     # what rules ask for
 

@@ -70,13 +70,17 @@ class AbstractFeature(ABC):
         value = value.to_dense() if value.is_sparse else value
         # one weight per sample there; all samples share one here
         value = value[0] if value.dim() == 3 else value
-        if given and value.dtype != self.value_dtype:
+        value = value if given else value.to(self.value_dtype)
+        return self.cast_dtype_if_needed(value.detach(), self.value_dtype)
+
+    @staticmethod
+    def cast_dtype_if_needed(value: Tensor, value_dtype: torch.dtype) -> Tensor:
+        """A value in a type; warns where it had another one."""
+        if value.dtype != value_dtype:
             warnings.warn(
-                f"value of '{self.name}' is {value.dtype} and becomes {self.value_dtype} "
-                f"(value_dtype).",
-                stacklevel=4,
+                f"value is {value.dtype} and becomes {value_dtype} (value_dtype).", stacklevel=5
             )
-        return value.detach().to(self.value_dtype)
+        return value.to(value_dtype)
 
     def assert_valid_range(self) -> None:
         """Raise ModelError unless range is a pair (low, high), low < high."""

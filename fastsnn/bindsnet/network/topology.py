@@ -29,6 +29,7 @@ from fastsnn.bindsnet.network._pool import (
     MaxPool2dConnection,
 )
 from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
+from fastsnn.bindsnet.utils import im2col_indices
 
 __all__ = [
     "AbstractConnection",
@@ -49,6 +50,7 @@ __all__ = [
     "MulticompartmentConnection",
     "Nodes",
     "SparseConnection",
+    "im2col_indices",
     "np",
     "torch",
 ]
