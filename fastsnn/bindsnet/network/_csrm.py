@@ -26,7 +26,7 @@ class Windows:
         if any(type(c) is not Connection for c in into) or self.layer.sum_input:
             raise Untranslatable(f"layer '{layer.name}' is CSRM, and more than weighs its input")
         rules = [c.update_rule for c in into]
-        if net.learning and any(bool(r.nu.any()) or r.weight_decay != 1.0 for r in rules):
+        if any(bool(r.nu.any()) or r.weight_decay != 1.0 for r in rules):
             raise Untranslatable(f"layer '{layer.name}' is CSRM, and its input learns")
         owners = {id(x.layer): x for x in layers.values()}
         self.into = [(c, owners.get(id(c.source))) for c in into]

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
 def fingerprint(net: Network) -> tuple[Any, ...]:
     """Everything that a translation depends on; equal while it is valid."""
-    parts: list[Any] = [net.dt, bool(net.learning)]
+    parts: list[Any] = [net.dt, _translate.mode(net)]
     for name, layer in net.layers.items():
         parts.append(name)
         parts.extend(_translate.parameters(layer))
-        parts.append(_translate.adapts(layer))
     for pair, connection in net.connections.items():
         parts.append(pair)
         parts.append((id(connection.source), id(connection.target)))
@@ -46,9 +45,9 @@ class Fast:
 
     def __init__(self, net: Network, backend: str = "auto") -> None:
         self.net, self.given = net, {}
-        self.rules = bool(net.learning)
-        self.layers = layers_of(net, self.rules)
-        self.learning = self.rules or any(_translate.adapts(x) for x in net.layers.values())
+        self.mode = _translate.mode(net)
+        self.rules = self.mode is None or self.mode[0]
+        self.layers = layers_of(net)
         self.windows: list[Windows] = []
         for layer in self.layers.values():
             if isinstance(layer.layer, CSRMNodes):
@@ -105,6 +104,11 @@ class Fast:
             )  # fmt: skip
             first += 1
 
+    def forget(self) -> None:
+        """Another translation has run since this one: it may have changed the weights."""
+        for wire in self.wires:
+            wire.seen_at = -1
+
     def run(self, request: Request) -> None:
         """All steps, then normalisation.  Raises Untranslatable before anything changes."""
         self.given = request.inputs
@@ -142,7 +146,8 @@ class Fast:
             wire.finish()
 
     def _arguments(self, request: Request) -> RunArgs:
-        args = RunArgs(n_steps=request.steps, learning=self.learning)
+        learning = bool(self.net.learning) if self.mode is None else True
+        args = RunArgs(n_steps=request.steps, learning=learning)
         windowed = {w.layer for w in self.windows}
         if any(self.layers[k].layer in windowed for k in (*request.inputs, *request.forced["clamp"],
                                                          *request.forced["unclamp"])):  # fmt: skip
@@ -173,9 +178,11 @@ class Fast:
                 raise Untranslatable(f"the input of '{name}' holds no finite numbers")
             return BoundInput("current", x, per_step=True)
         if x.dtype != torch.bool:
-            low, high = torch.aminmax(x) if x.numel() else (0, 0)
-            whole = not x.is_floating_point() or bool(((x == 0) | (x == 1)).all())
-            if not whole or low < 0 or high > 1:
+            if x.dtype == torch.uint8:
+                known = not x.numel() or int(x.max()) <= 1
+            else:
+                known = bool(((x == 0) | (x == 1)).all())
+            if not known:
                 raise Untranslatable(f"the input of '{name}' holds other values than 0 and 1")
         return BoundInput("spikes", x.to(torch.uint8).contiguous())
 
@@ -203,7 +210,7 @@ class Fast:
         needing = [
             w for w in self.wires if w.model and "reward" in w.model.functions["learn"].arguments
         ]
-        if not needing:
+        if not needing or not args.learning:
             return
         from fastsnn.bindsnet.learning.learning import reward_of
 

@@ -53,7 +53,6 @@ class Layer:
                 self._own(key)
         self.last_shown: tuple[Tensor, int] | None = None
         self.plan = self._plan(index, adapting)
-        self.adaptive = not self.is_input and "learning" in layer.reading.special
 
     def _own(self, key: str) -> Tensor:
         tensor = self.layer._buffers[key]
@@ -167,16 +166,22 @@ def parameters(layer: Nodes) -> Iterator[Any]:
     yield from (k for k in ("forward", "set_batch_size", "train") if k in layer.__dict__)
 
 
-def layers_of(net: Network, rules: bool) -> dict[str, Layer]:
-    """All layers as populations.  rules: whether connections learn."""
-    learning = rules or any(adapts(layer) for layer in net.layers.values())
+def mode(net: Network) -> tuple[bool, ...] | None:
+    """None where weights and adaptive thresholds all learn or all rest, else which of them do."""
+    learning = bool(net.learning)
+    adaptive = [bool(x.learning) for x in net.layers.values() if _is_adaptive(x)]
+    return None if all(a == learning for a in adaptive) else (learning, *adaptive)
+
+
+def layers_of(net: Network) -> dict[str, Layer]:
+    """All layers as populations; where only some learn, thresholds that rest are made to."""
+    uniform = mode(net) is None
     return {
-        name: Layer(name, k, layer, adapts(layer) or not learning)
+        name: Layer(name, k, layer, uniform or bool(layer.learning))
         for k, (name, layer) in enumerate(net.layers.items())
     }
 
 
-def adapts(layer: Nodes) -> bool:
-    """Whether a layer has an adaptive threshold that is free to move."""
+def _is_adaptive(layer: Nodes) -> bool:
     reading = getattr(layer, "reading", None)
-    return reading is not None and "learning" in reading.special and bool(layer.learning)
+    return reading is not None and "learning" in reading.special

@@ -145,7 +145,8 @@ class Wire:
             w.copy_(self.connection.w.to_dense())
         written = w._version != self.seen_at or getattr(w, "exposed", True)
         if written:
-            if not all_finite(w):
+            # the sum is a hundred times as fast, and says yes nearly always
+            if not bool(torch.isfinite(w.sum())) and not all_finite(w):
                 raise Untranslatable(f"connection {self.pair} has weights that are no numbers")
             self.changed.fill_(True)
         self.seen_at = w._version

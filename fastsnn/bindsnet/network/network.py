@@ -21,6 +21,9 @@ from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
 from fastsnn.bindsnet.network.topology import AbstractConnection
 from fastsnn.errors import BackendError, FastsnnError
 
+# translations: of learning, of resting, of networks that change back and forth
+_KEPT = 4
+
 
 class Network(Module):
     """Layers of neurons and the connections between them.
@@ -36,7 +39,7 @@ class Network(Module):
     """
 
     # of a copy or a file no part
-    transient = ("_fast", "told")
+    transient = ("_fast", "_last", "told")
 
     def __init__(
         self,
@@ -56,7 +59,8 @@ class Network(Module):
         self.reward_fn = None if reward_fn is None else reward_fn()
         self.backend = "auto"
         self.told: set[str] = set()
-        self._fast: tuple[Any, Any] | None = None
+        self._fast: dict[Any, Any] = {}
+        self._last: Any = None
 
     def add_layer(self, layer: Nodes, name: str) -> None:
         """Add a layer; it gets the network's time step and batch size."""
@@ -122,14 +126,18 @@ class Network(Module):
         from fastsnn.bindsnet.network._translate import Untranslatable
 
         now = (self.backend, *fingerprint(self))
-        if self._fast is None or self._fast[0] != now:
+        if now not in self._fast:
+            if len(self._fast) == _KEPT:
+                del self._fast[next(iter(self._fast))]
             try:
-                self._fast = (now, Fast(self, self.backend))
+                self._fast[now] = Fast(self, self.backend)
             except Untranslatable as reason:
-                self._fast = (now, reason)
-        fast = self._fast[1]
+                self._fast[now] = reason
+        fast, before, self._last = self._fast[now], self._last, now
         if isinstance(fast, Untranslatable):
             return str(fast)
+        if before != now:
+            fast.forget()
         try:
             fast.run(request)
         except Untranslatable as reason:
@@ -161,7 +169,7 @@ class Network(Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.told, self._fast = set(), None
+        self.told, self._fast, self._last = set(), {}, None
 
     def clone(self) -> Network:
         """A copy that shares nothing."""
