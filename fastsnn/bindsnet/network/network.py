@@ -91,7 +91,8 @@ class Network(Module):
         current for others.  one_step: spikes reach later layers within the step.
 
         Keywords: clamp, unclamp (layer -> bool [n] or [steps, n]), injects_v (layer -> mV),
-        masks ((source, target) -> bool: weights held at zero), reward, a_plus, a_minus.
+        masks ((source, target) -> bool: weights held at zero), reward, a_plus, a_minus, replay
+        (layer -> recorded winners [steps, batch] or uniform numbers [steps, batch, n]).
         """
         if self.reward_fn is not None:
             kwargs["reward"] = self.reward_fn.compute(**kwargs)
@@ -113,8 +114,10 @@ class Network(Module):
                 warnings.warn(
                     f"This network runs on torch, step by step, and so slower than it could: "
                     f"{reason}.",
-                    stacklevel=4,
+                    stacklevel=3,
                 )
+        if request.replay:
+            raise BackendError("run(replay=...): recorded draws are replayed natively only.")
         run_steps(self, request)
 
     def _run_natively(self, request: Request) -> str | None:
