@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "population": ["models"],
     "projection": ["population", "connectivity"],
     "plan": ["projection", "inputs"],
-    "lowering": ["models"],
+    # a printed model uses the words of the kernels
+    "lowering": ["models", "kernels"],
     "backends": ["plan", "lowering", "kernels", "csrc", "_native", "files"],
     # the one circle: it makes a Network from a file
     "storage": ["network", "structured"],
