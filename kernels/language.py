@@ -21,6 +21,8 @@ WORDS = (
     "dot",
     "over_batch",
 )
+# whether `div_rn` takes subnormals for zero
+FLUSHES = tl.constexpr([int(part) for part in triton.__version__.split(".")[:2]] < [3, 6])
 
 
 @triton.jit
@@ -48,28 +50,29 @@ def abs(x):
     return tl.abs(x)
 
 
+# in float64: those of float32 are approximations, or take subnormals for zero
 @triton.jit
 def exp(x):
     """Exponential."""
-    return tl.exp(x)
+    return tl.exp(x.to(tl.float64)).to(tl.float32)
 
 
 @triton.jit
 def log(x):
     """Natural logarithm."""
-    return tl.log(x)
+    return tl.log(x.to(tl.float64)).to(tl.float32)
 
 
 @triton.jit
 def sqrt(x):
     """Square root, correctly rounded."""
-    return tl.math.sqrt_rn(x)
+    return tl.sqrt(x.to(tl.float64)).to(tl.float32)
 
 
 @triton.jit
 def floor(x):
     """Largest whole number not above x."""
-    return tl.floor(x)
+    return tl.floor(x.to(tl.float64)).to(tl.float32)
 
 
 @triton.jit
@@ -105,7 +108,11 @@ def over_batch(total, value, MAX: tl.constexpr):
 @triton.jit
 def divide(a, b):
     """Quotient, rounded as IEEE says."""
-    return tl.math.div_rn(a, b)
+    if FLUSHES:
+        # of float32 values a quotient that is rounded twice is the one that is rounded once
+        return (a.to(tl.float64) / b.to(tl.float64)).to(tl.float32)
+    else:
+        return tl.math.div_rn(a, b)
 
 
 @triton.jit

@@ -46,8 +46,9 @@ def scatter(ids, offsets, out, n, first, BATCH: tl.constexpr, BLOCK: tl.constexp
         tl.store(out + row * n + j, tl.zeros_like(j).to(tl.uint8), mask=j < n)
     # other threads of this program wrote the zeros
     tl.debug_barrier()
-    begin = tl.load(offsets + first * BATCH + row)
-    end = tl.load(offsets + first * BATCH + row + 1)
+    place = offsets + first.to(tl.int64) * BATCH + row
+    begin = tl.load(place)
+    end = tl.load(place + 1)
     for start in range(begin, end, BLOCK):
         at = start + tl.arange(0, BLOCK)
         j = tl.load(ids + at, mask=at < end, other=0)
@@ -129,6 +130,8 @@ def normalise(
             for u in tl.static_range(UNROLL):
                 total = total + tl.abs(values[u])
         factor = divide(norm, tl.where(total == 0.0, 1.0, total))
+        # other threads of this program still read the columns
+        tl.debug_barrier()
         for first in range(0, n_pre, ROWS):
             i = (first + tl.arange(0, ROWS))[:, None]
             some = (i < n_pre) & moved[None, :]

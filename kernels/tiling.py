@@ -17,7 +17,7 @@ class Tiling:
     summed:   the same while columns are summed.
     listed:   neurons that a program lists at once.
     steps:    steps in one graph.
-    warps:    warps of a program.
+    warps:    warps of a program; a thread has a neuron of its own at least.
     """
 
     neurons: int = 64
@@ -29,6 +29,10 @@ class Tiling:
     steps: int = 32
     warps: int = 2
     list_warps: int = 8
+
+    def __post_init__(self) -> None:
+        # else several threads would hold one neuron, and some read what others have written
+        assert min(self.neurons, self.wide // 2) >= 32 * self.warps
 
     def tile(self, n: int) -> tuple[int, int]:
         """Neurons of a program in a population of n, and its warps."""

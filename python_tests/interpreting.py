@@ -34,7 +34,7 @@ if _ours:
     # other tests of this process must not meet a backend more
     del os.environ["TRITON_INTERPRET"]
 # several tiles, lists and blocks even in a small network
-SMALL = Tiling(neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3)
+SMALL = Tiling(neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3, warps=1)
 
 _prepared: set[int] = set()
 

@@ -22,7 +22,7 @@ from test_parity import RULES, competition, first_difference, stays_finite
 from test_replicas import SEEDS, build, rates, same_state
 
 from fastsnn import BackendError, Dense, Network, Poisson, Replicas, Retry, models
-from fastsnn.backends import triton_jit
+from fastsnn.backends import triton_jit, triton_run
 from fastsnn.backends.triton_launches import Launch, Launches
 
 pytestmark = interpreting.needed
@@ -77,7 +77,9 @@ def test_competing_network_is_bit_identical(rule, batch):
         act.inputs = {k: ("bernoulli", Chances(-0.5, 0.5, 4)) for k in act.inputs}
     if rule != "PostPre":
         case.story[0].options.pop("retry", None)
-    with interpreting.tiled(dataclasses.replace(INTERPRETER, neurons=16, rows=32, steps=4)):
+    with interpreting.tiled(
+        dataclasses.replace(INTERPRETER, neurons=32, rows=32, steps=4, warps=1)
+    ):
         want = assert_equals_torch(case)
     assert want["after 1. present: counts of Ae"].sum() > 1
     assert not torch.equal(want["after 1. present: XAe.w"], case.wires[0].w(40, 31))
@@ -248,8 +250,10 @@ class Stream:
         other.waited += 1
 
 
-def test_captured_blocks_replay_to_the_same_bits(monkeypatch):
+@pytest.mark.parametrize("most", [1, 16])
+def test_captured_blocks_replay_to_the_same_bits(most, monkeypatch):
     current = Stream()
+    monkeypatch.setattr(triton_run, "_MOST_GRAPHS", most)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Recorded)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, **options: graph.captured())
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
@@ -264,8 +268,9 @@ def test_captured_blocks_replay_to_the_same_bits(monkeypatch):
         each.present({"X": Poisson(rates(7))}, 11.0)
         each.run(11.0, {"X": Poisson(rates(7)[0])})
     assert same_state(net, want)
-    # blocks of 3 and of 2 steps: the first of each runs as it is, the second is captured
-    assert [graph.replays for graph in Recorded.made] == [8, 2]
+    # blocks of 3 and of 2 steps: the first two of each run as they are, the third is captured
+    assert [graph.replays for graph in Recorded.made] == [7, 1]
+    assert len(engine.graphs) == min(most, 2)
     assert current.waited == engine.streams[0].waited > 0
 
 

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 
+from fastsnn.kernels.tiling import GPU
 from fastsnn.plan import Plan, RunArgs, RunReport
 
 NAME = "triton"
 DEVICES = ("cuda", "cpu")
 KINDS = ("dense", "one_to_one", "all_but_one")
-_MOST = 2**31 - 1
+# a tile may end behind the last neuron
+_MOST = 2**31 - 1 - GPU.listed
 _LANES = 4
 _MOST_BATCH = 2047
 

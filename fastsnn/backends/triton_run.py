@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from fastsnn.kernels.tiling import GPU, INTERPRETER
 from fastsnn.plan import Plan, RunArgs, RunReport
 
 _ACTIVE = int(parts.ACTIVE.value)
+# a capture pays from this use of a block on; the graphs used last are kept
+_CAPTURED_FROM = 3
+_MOST_GRAPHS = 16
 
 
 class Engine:
@@ -31,7 +35,10 @@ class Engine:
         self.around = Around(self.layout)
         # what does not depend on each other runs side by side
         self.streams = [torch.cuda.Stream(plans[0].device) for _ in range(3 * self.on_gpu)]
+        self.capturing = torch.cuda.Stream(plans[0].device) if self.on_gpu else None
         self.launches: dict[Mode, Launches] = {}
+        self.uses: Counter[tuple[Mode, int]] = Counter()
+        # the one used last comes last
         self.graphs: dict[tuple[Mode, int], Any] = {}
 
     def run(self, args: Sequence[RunArgs], reports: Sequence[RunReport]) -> None:
@@ -54,19 +61,26 @@ class Engine:
         return self.launches[mode]
 
     def block(self, mode: Mode, steps: int) -> None:
-        """Run a block of steps: kernel by kernel the first time, then as one graph."""
+        """Run a block of steps: kernel by kernel the first times, then as one graph."""
         key, launches = (mode, steps), self.launches_of(mode)
-        if not self.on_gpu or key not in self.graphs:
+        self.uses[key] += 1
+        if not self.on_gpu or self.uses[key] < _CAPTURED_FROM:
             # on a GPU this compiles and loads the kernels, which a capture must not
             launches.block(steps)
-            self.graphs[key] = None
             return
-        if self.graphs[key] is None:
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                launches.block(steps)
-            self.graphs[key] = graph
-        self.graphs[key].replay()
+        graph = self.graphs.pop(key, None) or self._captured(launches, steps)
+        self.graphs[key] = graph
+        if len(self.graphs) > _MOST_GRAPHS:
+            del self.graphs[next(iter(self.graphs))]
+        graph.replay()
+
+    def _captured(self, launches: Launches, steps: int) -> Any:
+        """A block of steps as a graph."""
+        graph = torch.cuda.CUDAGraph()
+        # a stream of this device: that of torch is made on the device of the first capture
+        with torch.cuda.graph(graph, stream=self.capturing, capture_error_mode="thread_local"):
+            launches.block(steps)
+        return graph
 
 
 class _Run:
@@ -116,31 +130,33 @@ class _Run:
         n = len(self.args)
         tries = [0] * n
         self._activate([True] * n)
-        while any(self.active):
+        while True:
             boosts = [_boost(k, self.retry) for k in tries]
             tries = [k + on for k, on in zip(tries, self.active, strict=True)]
             try:
                 self._show(sample, boosts, check)
             finally:
                 self._hand_counts_over(sample)
-            if self.retry is None:
-                break
-            again = [self._lacks(r, sample, tries[r]) for r in range(n)]
-            self._activate([on and more for on, more in zip(self.active, again, strict=True)])
-        return tries
+            again = self._lacking(tries)
+            if not any(again):
+                return tries
+            self._activate(again)
 
-    def _lacks(self, r: int, sample: int, tries: int) -> bool:
-        """Whether a replica is shown the sample again.  The only place where the host waits."""
-        if self.retry is None or tries >= self.retry.max_tries:
-            return False
-        counts = self.args[r].counts[self.retry_of][sample]
-        return int(counts.sum()) < self.retry.min_spikes
+    def _lacking(self, tries: list[int]) -> list[bool]:
+        """Which replicas are shown the sample again.  The only place where the host waits."""
+        if self.retry is None:
+            return [False] * len(tries)
+        most, fewest = self.retry.max_tries, self.retry.min_spikes
+        may = [on and k < most for on, k in zip(self.active, tries, strict=True)]
+        if not any(may):
+            return may
+        found = self._counts(self.retry_of).flatten(1).sum(1).tolist()
+        return [on and n < fewest for on, n in zip(may, found, strict=True)]
 
     def _show(self, sample: int, boosts: Sequence[float], check: Callable[[], None]) -> None:
         args = self.args[0]
         for p in self.mode.counts:
-            population = self.layout.plan.populations[p]
-            self.layout.own("counts", population, self.layout.batch, dtype=torch.int32).zero_()
+            self._counts(p).zero_()
         self.stage.begin_sample(sample, boosts)
         if args.reset:
             for launch in self.engine.around.reset:
@@ -185,11 +201,15 @@ class _Run:
 
     def _hand_counts_over(self, sample: int) -> None:
         for k in self.mode.counts:
-            population = self.layout.plan.populations[k]
-            counts = self.layout.own("counts", population, self.layout.batch, dtype=torch.int32)
+            counts = self._counts(k)
             for r, args in enumerate(self.args):
                 if self.active[r]:
                     args.counts[k][sample].copy_(counts[r])
+
+    def _counts(self, population: int) -> torch.Tensor:
+        """Spikes [R, B, n] of the sample that is shown."""
+        p = self.layout.plan.populations[population]
+        return self.layout.own("counts", p, self.layout.batch, dtype=torch.int32)
 
     def _set_control(self) -> None:
         rows = [
@@ -204,7 +224,8 @@ class _Run:
         """Let some replicas rest; nothing is written where nothing changes."""
         if active != self.active:
             self.active = active
-            self.layout.control[:, _ACTIVE].copy_(torch.tensor(active, dtype=torch.int64))
+            flags = torch.tensor(active, dtype=torch.int64, pin_memory=self.engine.on_gpu)
+            self.layout.control[:, _ACTIVE].copy_(flags, non_blocking=True)
 
     def _heads_of_plans(self) -> list[list[int]]:
         return [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import inspect
 import linecache
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
@@ -100,7 +101,10 @@ def functions_of(model: type[Model]) -> SimpleNamespace:
 
 @functools.cache
 def _functions_of(owner: str, names: tuple[str, ...], text: str) -> SimpleNamespace:
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    from fastsnn.kernels import language as words
+
+    # what the words mean is part of the code, too
+    key = hashlib.sha256((inspect.getsource(words) + text).encode()).hexdigest()[:16]
     file = f"<fastsnn {owner} {key}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": f"fastsnn.lowering.{owner}_{key}"}
