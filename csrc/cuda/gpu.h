@@ -31,28 +31,28 @@ template <class T> FASTSNN_DEVICE T load_fresh(const T *p) { return __ldcg(p); }
 template <class T> FASTSNN_DEVICE void store_fresh(T *p, std::type_identity_t<T> value) {
   __stcg(p, value);
 }
-template <int bytes> struct Word;
-template <> struct Word<1> {
+template <int bytes> struct WordOf;
+template <> struct WordOf<1> {
   using type = unsigned char;
 };
-template <> struct Word<4> {
+template <> struct WordOf<4> {
   using type = unsigned;
 };
-template <> struct Word<8> {
+template <> struct WordOf<8> {
   using type = uint2;
 };
-template <> struct Word<16> {
+template <> struct WordOf<16> {
   using type = uint4;
 };
 template <int width, class T> FASTSNN_DEVICE Pack<T, width> load_pack(const T *p) {
-  using Whole = typename Word<sizeof(T) * width>::type;
+  using Whole = typename WordOf<sizeof(T) * width>::type;
   const Whole whole = *reinterpret_cast<const Whole *>(p);
   Pack<T, width> parts;
   memcpy(&parts, &whole, sizeof parts);
   return parts;
 }
 template <int width, class T> FASTSNN_DEVICE void store_pack(T *p, const Pack<T, width> &parts) {
-  using Whole = typename Word<sizeof(T) * width>::type;
+  using Whole = typename WordOf<sizeof(T) * width>::type;
   Whole whole;
   memcpy(&whole, &parts, sizeof parts);
   __stwb(reinterpret_cast<Whole *>(p), whole); // not an assignment, which may be taken apart
