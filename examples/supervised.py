@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digits with labels: while a digit is shown, a neuron of its class is made to spike."""
+
+from __future__ import annotations
+
+import click
+import torch
+from common import Gallery, data_option, digits, options
+from torch.utils.data import TensorDataset
+
+from fastsnn import AllButOne, Dense, Network, Poisson, analysis
+from fastsnn.models import DiehlAndCook, Input, PostPre
+from fastsnn.pipelines import DatasetPipeline
+
+
+def build(n: int, seed: int, backend: str) -> Network:
+    """X drives Y by weights that learn; a spike of Y inhibits all others."""
+    net = Network(seed=seed, backend=backend)
+    net.population("X", Input(), 784, traces=True)
+    net.population("Y", DiehlAndCook(v_reset=-60.0, theta_plus=0.05), n, traces=True)
+    net.projection(
+        "X", "Y", Dense(0.3 * torch.rand(784, n)), rule=PostPre(nu_pre=1e-4, nu_post=1e-3),
+        w_min=0.0, w_max=1.0, norm=78.4,
+    )  # fmt: skip
+    net.projection("Y", "Y", AllButOne(-120.0))
+    return net
+
+
+@options
+@data_option
+@click.option("--per-class", default=10, show_default=True, help="Neurons of each digit.")
+def main(
+    quick: bool, seed: int, backend: str, gallery: Gallery, data: str | None, per_class: int
+) -> None:
+    """Learn digits by clamping neurons of the right class, then recognise others without."""
+    train = digits(data, train=True, per_class=20 if quick else None)
+    test = digits(data, train=False, per_class=20 if quick else None)
+    n = 10 * per_class
+    net = build(n, seed, backend)
+    classes = torch.arange(n) // per_class
+    # the network starts with the rates of silent neurons; each clamped one learns another image
+    turn = torch.zeros(10, dtype=torch.long)
+
+    def clamp(labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
+        teacher = torch.zeros(n, dtype=torch.bool)
+        if net.learning:
+            label = int(labels[0])
+            teacher[label * per_class + turn[label] % per_class] = True
+            turn[label] += 1
+        return {"clamp": {"Y": teacher}}
+
+    def draw(k: int, counts: torch.Tensor, labels: torch.Tensor) -> None:
+        if k % 250 == 249 or k == len(train.labels) - 1:
+            fields = analysis.mosaics.receptive_fields(
+                net.projections["X->Y"].w, (28, 28), per_class
+            )
+            gallery.draw(
+                "receptive-fields", analysis.plot_weights, fields,
+                f"The weights to each neuron; {per_class} neurons for each digit, from 0 to 9.",
+                heading=f"What the neurons look for after {k + 1:,} images",
+                w_min=0.0, w_max=1.0, colours="magma", lines=(28, 28),
+            )  # fmt: skip
+
+    pipeline = DatasetPipeline(
+        net, lambda rates: {"X": Poisson(rates)}, count="Y", time=100.0, extra=clamp
+    )
+    pipeline.train(TensorDataset(train.rates(), train.labels), after=draw)
+    test_set = TensorDataset(test.rates(2 * 63.75), test.labels)
+    accuracy = pipeline.test(test_set, classes, n_labels=10)
+    numbers = {
+        "accuracy": f"{accuracy:.1%}",
+        "training images": f"{len(train.labels):,}",
+    }
+    gallery.finish(f"{len(test.labels):,} test digits, {accuracy:.1%} recognised", numbers, net)
+
+
+if __name__ == "__main__":
+    main()
