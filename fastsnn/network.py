@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fastsnn import backends, running, storage, table
 from fastsnn.connectivity import Connectivity
-from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError, whole_number
+from fastsnn.errors import FastsnnError, ModelError, ShapeError, whole_number
 from fastsnn.executing import execute
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
@@ -51,14 +51,7 @@ class Network:
         self.seed = whole_number(f"Network(seed={seed!r})", seed, 0, 2**64)
         if threads is not None:
             threads = whole_number(f"Network(threads={threads!r})", threads, 1)
-        home = backends.home(backend)
-        device = home if device is None else device
-        try:
-            self.device = torch.empty(0, device=device).device
-        except (RuntimeError, TypeError, AssertionError) as error:  # the last: torch without CUDA
-            reason = backends.explain().get(backend, "")
-            why = f"backend '{backend}': {reason}" if reason not in ("", "usable") else error
-            raise BackendError(f"Network(device={str(device)!r}): {why}") from error
+        self.device = backends.device_for(backend, device)
         self.learning = True
         self.step = 0
         self.populations: dict[str, Population] = {}

@@ -83,6 +83,21 @@ def home(name: str) -> str:
     return next(here, devices[0])
 
 
+def device_for(name: str, asked: str | torch.device | None = None) -> torch.device:
+    """The device that was asked for, else the home of a backend.
+
+    Raises BackendError when the backend is unknown or there is no such device here.
+    """
+    own = home(name)
+    wanted = own if asked is None else asked
+    try:
+        return torch.empty(0, device=wanted).device
+    except (RuntimeError, TypeError, AssertionError) as error:  # the last: torch without CUDA
+        reason = REGISTRY[name].usable() if name != "auto" else None
+        why = f"backend '{name}': {reason}" if reason else error
+        raise BackendError(f"Network(device={str(wanted)!r}): {why}") from error
+
+
 def unknown(name: str) -> BackendError:
     """The error that there is no such backend."""
     return BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
