@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,23 +117,23 @@ def _apply(name: str, layer: nn.Module, x: Tensor) -> Tensor:
         ) from error
 
 
-def _fold_into(layer: nn.Module, name: str, norm: nn.Module) -> None:
+def _fold_into(layer: Any, name: str, norm: Any) -> None:
     if norm.running_mean is None or norm.running_var is None:
         raise FastsnnError(
             f"Layer '{name}' ({norm}) keeps no running statistics, so it cannot be folded. Train "
             f"it with track_running_stats=True."
         )
-    mean, var = norm.running_mean.double(), norm.running_var.double()  # type: ignore[operator]
-    gain = (var + norm.eps).rsqrt()  # type: ignore[operator]
+    mean, var = norm.running_mean.double(), norm.running_var.double()
+    gain = (var + norm.eps).rsqrt()
     shift = torch.zeros_like(mean)
     if norm.affine:
-        gain, shift = gain * norm.weight.double(), norm.bias.double()  # type: ignore[operator]
+        gain, shift = gain * norm.weight.double(), norm.bias.double()
     weight = layer.weight.detach()
-    bias = 0.0 if layer.bias is None else layer.bias.detach().double()  # type: ignore[operator]
-    scaled = weight.double() * gain.reshape(-1, *[1] * (weight.dim() - 1))  # type: ignore[operator]
+    bias = 0.0 if layer.bias is None else layer.bias.detach().double()
+    scaled = weight.double() * gain.reshape(-1, *[1] * (weight.dim() - 1))
     moved = (bias - mean) * gain + shift
-    layer.weight = nn.Parameter(scaled.to(weight.dtype), requires_grad=False)  # type: ignore[arg-type]
-    layer.bias = nn.Parameter(moved.to(weight.dtype), requires_grad=False)  # type: ignore[arg-type]
+    layer.weight = nn.Parameter(scaled.to(weight.dtype), requires_grad=False)
+    layer.bias = nn.Parameter(moved.to(weight.dtype), requires_grad=False)
 
 
 def _row(layers: Layers) -> nn.Sequential:
