@@ -10,7 +10,8 @@
 //   load_fresh store_fresh               past the caches of one SM: what blocks tell each other
 //   load_pack store_pack                 neighbours in global memory, by one instruction
 //   atomic_add
-//   sync_grid(barrier, blocks)           all threads of so many blocks of a cooperative launch
+//   sync_grid(barrier, blocks)           all threads of so many neighbouring blocks, the first one
+//                                        a multiple of `blocks`, of a cooperative launch
 //   sync_cluster cluster_rank cluster_size of_peer
 // Host; whatever fails throws std::runtime_error with the words of CUDA
 //   launch most_blocks most_clusters most_shared

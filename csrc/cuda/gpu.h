@@ -60,25 +60,25 @@ template <int width, class T> FASTSNN_DEVICE void store_pack(T *p, const Pack<T,
 
 FASTSNN_DEVICE int atomic_add(int *p, int value) { return atomicAdd(p, value); }
 
-// the counter only grows: nobody resets it, and a block knows from its ticket what to wait for
+// The first block adds what, with the ones of all others, turns the highest bit: nobody resets the
+// counter, and nobody counts rounds.
 FASTSNN_DEVICE void sync_grid(GridBarrier *barrier, int blocks) {
   sync_block();
   if (thread_index() == 0) {
-    const auto n = static_cast<unsigned long long>(blocks);
-    unsigned long long ticket, now;
-    __threadfence();
-    asm volatile("atom.release.gpu.global.add.u64 %0, [%1], 1;"
-                 : "=l"(ticket)
-                 : "l"(__cvta_generic_to_global(&barrier->arrived))
+    constexpr unsigned long long turns = 1ull << 63;
+    const bool first = blockIdx.x % static_cast<unsigned>(blocks) == 0;
+    const unsigned long long share = first ? turns - static_cast<unsigned>(blocks - 1) : 1;
+    unsigned long long before, now;
+    asm volatile("atom.release.gpu.global.add.u64 %0, [%1], %2;"
+                 : "=l"(before)
+                 : "l"(__cvta_generic_to_global(&barrier->arrived)), "l"(share)
                  : "memory");
-    const unsigned long long target = ticket - ticket % n + n;
     do {
       asm volatile("ld.acquire.gpu.global.u64 %0, [%1];"
                    : "=l"(now)
                    : "l"(__cvta_generic_to_global(&barrier->arrived))
                    : "memory");
-    } while (now < target);
-    __threadfence();
+    } while (((before ^ now) & turns) == 0);
   }
   sync_block();
 }
