@@ -6,6 +6,10 @@
 
 #include <cuda_runtime_api.h>
 
+#include <mutex>
+#include <set>
+#include <utility>
+
 namespace fastsnn::cuda {
 
 inline void check(cudaError_t error, const char *what) {
@@ -27,10 +31,25 @@ inline std::size_t most_shared() {
   return static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
 }
 
-inline void allow(const void *kernel, std::size_t shared, int cluster) {
+// as much as there is, once: another thread may be about to launch the same kernel with more
+inline void allow_shared(const void *kernel) {
+  static std::mutex mutex;
+  static std::set<std::pair<const void *, int>> allowed;
+  int device = 0;
+  check(cudaGetDevice(&device), "asking for the device");
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (allowed.count({kernel, device}))
+    return;
+  cudaFuncAttributes facts{};
+  check(cudaFuncGetAttributes(&facts, kernel), "asking for a kernel's shared memory");
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared)),
+                             static_cast<int>(most_shared() - facts.sharedSizeBytes)),
         "reserving shared memory");
+  allowed.insert({kernel, device});
+}
+
+inline void allow(const void *kernel, int cluster) {
+  allow_shared(kernel);
   if (cluster > 8)
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1),
           "allowing clusters of more than 8 blocks");
@@ -66,7 +85,7 @@ struct Launch {
 template <class... P, class... A>
 void launch(void (*kernel)(P...), const Shape &shape, A... arguments) {
   const auto address = reinterpret_cast<const void *>(kernel);
-  allow(address, shape.shared, shape.cluster);
+  allow(address, shape.cluster);
   const Launch made(shape);
   [&](std::remove_cv_t<P>... exact) {
     void *pointers[] = {const_cast<void *>(static_cast<const void *>(&exact))..., nullptr};
@@ -77,7 +96,7 @@ void launch(void (*kernel)(P...), const Shape &shape, A... arguments) {
 // blocks that the whole device can hold at a time: the most of a cooperative launch
 template <class... P> int most_blocks(void (*kernel)(P...), int threads, std::size_t shared) {
   const auto address = reinterpret_cast<const void *>(kernel);
-  allow(address, shared, 1);
+  allow(address, 1);
   int each = 0;
   check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, address, threads, shared),
         "asking how many blocks fit");
@@ -89,7 +108,7 @@ template <class... P> int most_clusters(void (*kernel)(P...), const Shape &shape
   if (attribute(cudaDevAttrClusterLaunch) == 0)
     return 0;
   const auto address = reinterpret_cast<const void *>(kernel);
-  allow(address, shape.shared, shape.cluster);
+  allow(address, shape.cluster);
   const Launch made(shape);
   int n = 0;
   const cudaError_t error = cudaOccupancyMaxActiveClusters(&n, address, &made.config);
