@@ -80,7 +80,8 @@ class Population:
             k: torch.zeros((int(self.numbers[self._window(k)]), *grid), device=self.device)
             for k in type(self.model).windows()
         }
-        self.heads = {k: torch.zeros(1, dtype=torch.int64) for k in self.windows}
+        # native code reads them on the host, whatever torch's default device is
+        self.heads = {k: torch.zeros(1, dtype=torch.int64, device="cpu") for k in self.windows}
         self.reset()
 
     def reset(self) -> None:
