@@ -210,7 +210,8 @@ FASTSNN_DEVICE void settle(const Block &k, const Now &now) {
     }
     k.values<std::uint8_t>(cells.spike)(b, j) = bit(sent, lane);
     if (cells.counts && bit(sent, lane) && own.writes)
-      ++cells.counts[(now.sample * k.plan->batch + b) * cells.n + own.first + j];
+      // nobody else writes it, but nobody waits for what was there
+      atomic_add(cells.counts + (now.sample * k.plan->batch + b) * cells.n + own.first + j, 1);
   });
 }
 
