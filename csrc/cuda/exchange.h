@@ -92,19 +92,33 @@ struct LaneWords {
     begin = least(lane_index() * share, n_words);
     end = least(begin + share, n_words);
   }
+  struct Part {
+    std::uint32_t at[at_once];
+  };
+  template <class Exchange>
+  FASTSNN_DEVICE Part part(const Block &k, const Now &now, std::int64_t row, int first) const {
+    Part words;
+#pragma unroll
+    for (int u = 0; u < at_once; ++u)
+      words.at[u] = first + u < end ? Exchange::read(k, now.turn, row + first + u) : 0u;
+    return words;
+  }
   // f(number of the word, word)
+  template <class F> FASTSNN_DEVICE void each_of(const Part &words, int first, F f) const {
+#pragma unroll
+    for (int u = 0; u < at_once; ++u)
+      if (first + u < end)
+        f(first + u, words.at[u]);
+  }
   template <class Exchange, class F>
   FASTSNN_DEVICE void each(const Block &k, const Now &now, std::int64_t row, F f) const {
-    for (int first = begin; first < end; first += at_once) {
-      std::uint32_t words[at_once];
-#pragma unroll
-      for (int u = 0; u < at_once; ++u)
-        words[u] = first + u < end ? Exchange::read(k, now.turn, row + first + u) : 0u;
-#pragma unroll
-      for (int u = 0; u < at_once; ++u)
-        if (first + u < end)
-          f(first + u, words[u]);
-    }
+    each_from<Exchange>(k, now, row, begin, f);
+  }
+  template <class Exchange, class F>
+  FASTSNN_DEVICE void each_from(const Block &k, const Now &now, std::int64_t row, int first,
+                                F f) const {
+    for (; first < end; first += at_once)
+      each_of(part<Exchange>(k, now, row, first), first, f);
   }
 };
 
@@ -123,7 +137,12 @@ template <class Exchange> FASTSNN_DEVICE int select(const Block &k, const Now &n
   const std::int64_t row = cells.mask_words + std::int64_t(b) * cells.n_words;
   const LaneWords own(cells.n_words);
   int count = 0, total;
-  own.each<Exchange>(k, now, row, [&](int, std::uint32_t word) { count += count_bits(word); });
+  // the first words are read once; most networks have no more of them
+  const LaneWords::Part held = own.part<Exchange>(k, now, row, own.begin);
+  const int rest = own.begin + LaneWords::at_once;
+  const auto add = [&](int, std::uint32_t word) { count += count_bits(word); };
+  own.each_of(held, own.begin, add);
+  own.each_from<Exchange>(k, now, row, rest, add);
   const int before = scan(count, total);
   if (total == 0)
     return none;
@@ -131,13 +150,16 @@ template <class Exchange> FASTSNN_DEVICE int select(const Block &k, const Now &n
   int rank = static_cast<int>(std::uint64_t(words.w[0]) * total >> 32) - before;
   const bool here = rank >= 0 && rank < count;
   int winner = none;
-  if (here)
-    own.each<Exchange>(k, now, row, [&](int at, std::uint32_t word) {
-      const int n = count_bits(word);
-      if (rank >= 0 && rank < n)
-        winner = at * 32 + bit_of_rank(word, rank);
-      rank -= n;
-    });
+  const auto find = [&](int at, std::uint32_t word) {
+    const int n = count_bits(word);
+    if (rank >= 0 && rank < n)
+      winner = at * 32 + bit_of_rank(word, rank);
+    rank -= n;
+  };
+  if (here) {
+    own.each_of(held, own.begin, find);
+    own.each_from<Exchange>(k, now, row, rest, find);
+  }
   return shuffle(winner, lowest_bit(ballot(here)));
 }
 
