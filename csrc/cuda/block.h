@@ -44,6 +44,7 @@ struct Block {
   GridBarrier *barrier;
   std::int32_t rank, size; // among the blocks of the network
   std::int32_t outside;    // whether normalising left a weight outside of its bounds
+  std::int64_t record_row; // no record is due before this row of the run
 
   template <class T> FASTSNN_DEVICE T *in(Room room) const {
     return reinterpret_cast<T *>(room.offset >= 0 ? shared + room.offset : scratch + ~room.offset);

@@ -74,11 +74,13 @@ template <class Exchange> FASTSNN_DEVICE void advance_own(const Block &k, const 
       });
 }
 
-FASTSNN_DEVICE void record(const Block &k, const Now &now) {
-  if (k.plan->n_records == 0)
+FASTSNN_DEVICE void record(Block &k, const Now &now) {
+  if (k.plan->n_records == 0 || now.row < k.record_row)
     return;
   sync_block();
   copy_records(k, now);
+  if (thread_index() == n_threads() - 1)
+    k.record_row = next_row(k, now.row + 1);
   sync_block();
 }
 
@@ -150,8 +152,10 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
       sync_block();
       clips = clips || k.outside;
       sync_block();
-      if (thread_index() == 0)
+      if (thread_index() == 0) {
         k.outside = 0;
+        k.record_row = 0; // a try may begin again
+      }
     }
   }
   sync_block();

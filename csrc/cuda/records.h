@@ -32,16 +32,26 @@ FASTSNN_DEVICE void copy_rows(const Block &k, const Record &r, std::int64_t plac
   });
 }
 
-FASTSNN_DEVICE bool is_due(const Record &r, std::int64_t row) {
-  return (r.phase + row + 1) % r.every == 0;
+// rows from this one to the next that is due
+FASTSNN_DEVICE std::int64_t rows_until(const Record &r, std::int64_t row) {
+  const std::int64_t past = r.every == 1 ? 0 : (r.phase + row + 1) % r.every;
+  return past == 0 ? 0 : r.every - past;
+}
+
+FASTSNN_DEVICE std::int64_t next_row(const Block &k, std::int64_t row) {
+  std::int64_t fewest = rows_until(k.plan->records[0], row);
+  for (int e = 1; e < k.plan->n_records && fewest > 0; ++e)
+    if (const std::int64_t rows = rows_until(k.plan->records[e], row); rows < fewest)
+      fewest = rows;
+  return row + fewest;
 }
 
 FASTSNN_DEVICE void copy_records(const Block &k, const Now &now) {
   for (int e = 0; e < k.plan->n_records; ++e) {
     const Record &r = k.plan->records[e];
-    if (!is_due(r, now.row))
+    if (rows_until(r, now.row) > 0)
       continue;
-    const std::int64_t place = (r.phase + now.row + 1) / r.every - 1;
+    const std::int64_t row = r.phase + now.row, place = r.every == 1 ? row : (row + 1) / r.every - 1;
     if (k.fields[r.field].item == 1)
       copy_rows<std::uint8_t>(k, r, place);
     else

@@ -113,6 +113,7 @@ FASTSNN_DEVICE void set_block(Block &k, const Call &call, int network, int team)
     k.rank = block_index() % call.team;
     k.size = call.team;
     k.outside = 0;
+    k.record_row = 0;
   }
   const std::uint32_t *from =
       reinterpret_cast<const std::uint32_t *>(call.plans + network * call.plan_bytes);
