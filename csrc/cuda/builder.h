@@ -19,6 +19,7 @@ struct Spread {
   int team = 1;              // blocks of a network
   bool whole_inputs = false; // every block has all of the inputs
   int threads = 256;         // of a block
+  bool shares = false;       // a multiprocessor, with another block
 };
 
 // zeroed memory of the device that lives as long as what was built

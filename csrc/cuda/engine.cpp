@@ -28,7 +28,7 @@ Engine::Lowered Engine::lower(const Spread &spread) {
   out.spread = spread;
   const auto networks = static_cast<int>(plans_.size());
   for (const NetworkPlan &plan : plans_)
-    out.networks.push_back(build(plan, spread, static_cast<std::int64_t>(most_shared()), reserve_));
+    out.networks.push_back(build(plan, spread, shared_of(spread), reserve_));
   const Built &first = out.networks.front();
   int teams = networks;
   if (spread.policy == Policy::grid) {

@@ -39,8 +39,7 @@ std::int64_t drawn(const NetworkPlan &plan) {
 // A trial: nothing is reserved.
 Built tried(const NetworkPlan &plan, const Spread &spread) {
   static float nowhere;
-  return build(plan, spread, static_cast<std::int64_t>(most_shared()),
-               [](std::size_t) -> void * { return &nowhere; });
+  return build(plan, spread, shared_of(spread), [](std::size_t) -> void * { return &nowhere; });
 }
 
 int threads_for(const NetworkPlan &plan, int team) {
@@ -70,13 +69,22 @@ public:
 
 private:
   Spread spread(Policy policy, int team, bool whole_inputs) const {
-    // where there are more networks than multiprocessors, two share one
-    const bool narrow = n_networks_ > 1 && team == 1;
-    const int threads = narrow ? most_threads / 2 : threads_for(plan_, team);
-    return {policy, team, whole_inputs, wish_.threads > 0 ? wish_.threads : threads};
+    const int threads = wish_.threads > 0 ? wish_.threads : threads_for(plan_, team);
+    return {policy, team, whole_inputs, threads, false};
   }
   bool may_tile() const { return fed_by_inputs_only(plan_) && !wish_.retries; }
-  Spread one_block() const { return spread(Policy::alone, 1, false); }
+  // Where there are more networks than multiprocessors, two share one, unless they fit it one by one
+  // only.
+  Spread one_block() const {
+    const Spread whole = spread(Policy::alone, 1, false);
+    if (n_networks_ == 1 || wish_.threads > most_threads / 2 ||
+        n_networks_ <= resident_blocks(most_threads, most_shared()))
+      return whole;
+    Spread half = whole;
+    half.shares = true;
+    half.threads = std::min(half.threads, most_threads / 2);
+    return tried(plan_, half).all_in_shared || !tried(plan_, whole).all_in_shared ? half : whole;
+  }
   Spread tiles(int blocks) const {
     return spread(Policy::alone, blocks > 0 ? blocks : static_cast<int>(words_), true);
   }
@@ -93,12 +101,14 @@ private:
     const auto most = static_cast<int>(std::min<std::int64_t>(resident, words_));
     return spread(Policy::grid, blocks > 0 ? blocks : most, false);
   }
-  // blocks of a cluster tell each other their spikes in shared memory
-  bool can(const Spread &s) const {
+  // clusters at a time; their blocks tell each other their spikes in shared memory
+  int clusters(const Spread &s) const {
     const Built built = tried(plan_, s);
-    return built.masks_in_shared &&
-           resident_clusters(s.team, s.threads, static_cast<std::size_t>(built.layout.bytes)) > 0;
+    if (!built.masks_in_shared)
+      return 0;
+    return resident_clusters(s.team, s.threads, static_cast<std::size_t>(built.layout.bytes));
   }
+  bool can(const Spread &s) const { return clusters(s) > 0; }
 
   Spread for_one() const {
     if (words_ <= 2 && tried(plan_, one_block()).all_in_shared)
@@ -119,11 +129,12 @@ private:
     if (2 * n_networks_ * widest.team <= resident &&
         !(tried(plan_, widest).all_in_shared && can(widest)))
       return grid(static_cast<int>(std::min<std::int64_t>(resident / n_networks_, words_)));
-    int team = most_cluster;
-    while (team > 1 && (team * n_networks_ > resident || team > words_))
-      team /= 2;
-    const Spread together = cluster(team);
-    return team == 1 || !can(together) ? one_block() : together;
+    // a cluster lies within one part of the device, so that fewer may fit than there are blocks for
+    for (int team = most_cluster; team > 1; team /= 2)
+      if (team * n_networks_ <= resident && team <= words_ &&
+          clusters(cluster(team)) >= n_networks_)
+        return cluster(team);
+    return one_block();
   }
 
   const NetworkPlan &plan_;
@@ -146,6 +157,12 @@ void check(const Wish &wish) {
 }
 
 } // namespace
+
+std::int64_t shared_of(const Spread &spread) {
+  const auto most = static_cast<std::int64_t>(most_shared());
+  // the device keeps 1 KB of every block for itself
+  return spread.shares ? most / 2 - 1024 : most;
+}
 
 Spread choose_spread(const NetworkPlan &plan, std::size_t n_networks, const Wish &wish) {
   check(wish);

@@ -12,6 +12,9 @@ struct Wish {
   bool retries;        // blocks must know each other's spikes
 };
 
+// bytes of shared memory that a block may have
+std::int64_t shared_of(const Spread &);
+
 // Raises std::invalid_argument when what is wished cannot be.
 Spread choose_spread(const NetworkPlan &, std::size_t n_networks, const Wish &);
 
