@@ -104,10 +104,10 @@ class ReplicaProgram:
             dicts = [pointers.plan_dict(plan, self._keep) for plan in plans]
             options = self.engine.options | {"device": self._index()}
             self._native = self.engine.module.Program(dicts, options, self._reserve)
+            self._reports = torch.zeros((len(plans), 4), dtype=torch.int64, device=self.device)
             # memory was cleared in this stream; runs may come in others
             if self.device.type == "cuda":
                 torch.cuda.current_stream(self.device).synchronize()
-        self._reports = torch.zeros((len(plans), 4), dtype=torch.int64, device=self.device)
         self._running = threading.Lock()
 
     def explain(self) -> str:
@@ -132,6 +132,7 @@ class ReplicaProgram:
             self._run_keep: list[Any] = [tries, args]
             calls = [run_dict(a, self._run_keep) for a in args]
             self._native.begin(calls, tries.data_ptr(), self._reports.data_ptr(), stream)
+            self._used_here()
             whole = args[0].n_steps * samples
             try:
                 with held_back() as check:
@@ -194,6 +195,12 @@ class ReplicaProgram:
         memory = torch.zeros(max(1, size), dtype=torch.uint8, device=self.device)
         self._keep.append(memory)
         return memory.data_ptr()
+
+    def _used_here(self) -> None:
+        """Tell torch that the work of this stream uses memory that came from another one."""
+        for memory in (*self._keep, self._reports):
+            if isinstance(memory, Tensor) and memory.is_cuda:
+                memory.record_stream(torch.cuda.current_stream(self.device))
 
     def _index(self) -> int:
         """Number of the device; native code has a current device of its own."""
