@@ -44,15 +44,15 @@ def main(quick: bool, seed: int, backend: str, gallery: Gallery) -> None:
     learnt = net.projection(
         "X", "Y", Dense(torch.full((n, 1), 0.5)), rule=PostOnly(), w_min=0.0, w_max=1.0
     )
-    weights = net.monitor("X->Y", "w", every=100)
     n_steps = 5_000 if quick else 20_000
+    weights = net.monitor("X->Y", "w", every=n_steps // 100)
     net.run(n_steps * net.dt, {"X": Spikes(volleys(n_steps, n, n_together))})
 
     together, alone = learnt.w[:n_together].mean().item(), learnt.w[n_together:].mean().item()
     gallery.draw(
         "weights", analysis.plot_weights, weights.get()[..., 0].T,
-        f"The first {n_together} inputs fire together; time goes from left to right.",
-        heading="Weight of each input, every 100 ms",
+        f"The first {n_together} inputs fire together; time goes to the right.",
+        heading="Weight of each input (row) over time",
     )  # fmt: skip
     numbers = {
         "weight, together": f"{together:.3f}",

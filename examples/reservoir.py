@@ -16,10 +16,11 @@ def build(n: int, seed: int, backend: str) -> Network:
     net = Network(seed=seed, backend=backend)
     net.population("X", Input(), 784)
     net.population("R", LIF(v_rest=0.0, v_reset=0.0, v_thresh=15.0, tau_m=20.0, t_refrac=2.0), n)
-    net.projection("X", "R", Sparse(1.5 * torch.randn(784, n) * (torch.rand(784, n) < 0.1)))
+    drawn = 1.5 * torch.randn(784, n) * (torch.rand(784, n) < 0.1)
+    net.projection("X", "R", Sparse(drawn.to_sparse()))
     sign = torch.where(torch.arange(n) % 5 < 4, 1.0, -4.0)[:, None]
-    joined = torch.rand(n, n) < 0.1
-    net.projection("R", "R", Sparse(4.0 / n**0.5 * sign * torch.rand(n, n) * joined))
+    recurrent = 4.0 / n**0.5 * sign * torch.rand(n, n) * (torch.rand(n, n) < 0.1)
+    net.projection("R", "R", Sparse(recurrent.to_sparse()))
     return net
 
 

@@ -17,9 +17,9 @@ def build(n: int, seed: int, backend: str) -> Network:
     """X drives Y by weights that learn; a spike of Y inhibits all others."""
     net = Network(seed=seed, backend=backend)
     net.population("X", Input(), 784, traces=True)
-    net.population("Y", DiehlAndCook(v_reset=-60.0, theta_plus=0.05), n, traces=True)
+    net.population("Y", DiehlAndCook(v_reset=-60.0, theta_plus=0.0), n, traces=True)
     net.projection(
-        "X", "Y", Dense(0.3 * torch.rand(784, n)), rule=PostPre(nu_pre=1e-4, nu_post=1e-3),
+        "X", "Y", Dense(0.3 * torch.rand(784, n)), rule=PostPre(nu_post=5e-4),
         w_min=0.0, w_max=1.0, norm=78.4,
     )  # fmt: skip
     net.projection("Y", "Y", AllButOne(-120.0))
@@ -38,8 +38,7 @@ def main(
     n = 10 * per_class
     net = build(n, seed, backend)
     classes = torch.arange(n) // per_class
-    # the network starts with the rates of silent neurons; each clamped one learns another image
-    turn = torch.zeros(10, dtype=torch.long)
+    turn = [0] * 10  # a class's neurons take turns
 
     def clamp(labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
         teacher = torch.zeros(n, dtype=torch.bool)
@@ -65,7 +64,7 @@ def main(
         net, lambda rates: {"X": Poisson(rates)}, count="Y", time=100.0, extra=clamp
     )
     pipeline.train(TensorDataset(train.rates(), train.labels), after=draw)
-    test_set = TensorDataset(test.rates(2 * 63.75), test.labels)
+    test_set = TensorDataset(test.rates(), test.labels)
     accuracy = pipeline.test(test_set, classes, n_labels=10)
     numbers = {
         "accuracy": f"{accuracy:.1%}",
