@@ -51,7 +51,8 @@ FASTSNN_DEVICE void copy_records(const Block &k, const Now &now) {
     const Record &r = k.plan->records[e];
     if (rows_until(r, now.row) > 0)
       continue;
-    const std::int64_t row = r.phase + now.row, place = r.every == 1 ? row : (row + 1) / r.every - 1;
+    const std::int64_t row = r.phase + now.row,
+                       place = r.every == 1 ? row : (row + 1) / r.every - 1;
     if (k.fields[r.field].item == 1)
       copy_rows<std::uint8_t>(k, r, place);
     else

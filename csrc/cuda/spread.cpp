@@ -73,8 +73,8 @@ private:
     return {policy, team, whole_inputs, threads, false};
   }
   bool may_tile() const { return fed_by_inputs_only(plan_) && !wish_.retries; }
-  // Where there are more networks than multiprocessors, two share one, unless they fit it one by one
-  // only.
+  // Where there are more networks than multiprocessors, two share one, unless they fit it one by
+  // one only.
   Spread one_block() const {
     const Spread whole = spread(Policy::alone, 1, false);
     if (n_networks_ == 1 || wish_.threads > most_threads / 2 ||
