@@ -218,3 +218,26 @@ def test_engine_says_how_a_network_is_spread():
     engine = cuda.Engine(MODULE, "cpu", policy="grid", blocks=2, threads=64)
     told = engine.program(small("torch").plan).explain()
     assert told.startswith("grid: 2 blocks of 64 threads, ")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "n", "told", "most_bytes"),
+    [
+        (3, 40, "cluster: 2 blocks of 256 threads", 96 << 10),
+        (8, 40, "alone: 1 blocks of 256 threads", (48 << 10) - 1024),
+        (8, 600, "alone: 1 blocks of 512 threads", 96 << 10),
+        (8, 2000, "alone: 1 blocks of 256 threads", (48 << 10) - 1024),
+    ],
+    ids=["clusters", "two-a-multiprocessor", "one-by-one", "too-large-anyway"],
+)
+def test_replicas_share_the_device(replicas, n, told, most_bytes, monkeypatch):
+    """The emulated device has 6 multiprocessors; weights of 20 x 600 fit one, but not a half."""
+    monkeypatch.setenv("FASTSNN_EMULATED_SHARED", str(96 << 10))
+    net = Network(backend="torch")
+    net.population("in", models.Input(), 20)
+    net.population("out", models.LIF(), n)
+    net.projection("in", "out", Dense(torch.ones(20, n)))
+    plans = [net.plan] * replicas
+    said = cuda.Engine(MODULE, "cpu").replica_program(plans).explain()
+    assert said.startswith(told)
+    assert int(said.split(", ")[1].split()[0]) <= most_bytes
