@@ -13,9 +13,9 @@ import click
 import torch
 from torch import Tensor
 
-from fastsnn import Network, Poisson, evaluation
+from fastsnn import FastsnnError, Network, Poisson, evaluation
 from fastsnn.analysis import Report, View
-from fastsnn.datasets import balanced_subset, load_mnist
+from fastsnn.datasets import DataError, balanced_subset, load_mnist
 from fastsnn.pipelines import passing
 
 WHITE = 63.75  # Hz of a white pixel
@@ -27,7 +27,10 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(plot: str | None, report: str | None, seed: int, **rest: Any) -> Any:
         torch.manual_seed(seed)
-        return command(seed=seed, gallery=Gallery(plot, report), **rest)
+        try:
+            return command(seed=seed, gallery=Gallery(plot, report), **rest)
+        except (FastsnnError, DataError, FileNotFoundError, ImportError) as error:
+            raise click.ClickException(str(error)) from error
 
     for option in (
         click.option("--report", metavar="DIR", help="Write a report with pictures, index.html."),

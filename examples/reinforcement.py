@@ -10,7 +10,7 @@ from common import Gallery, options
 from fastsnn import Dense, Network, Poisson, analysis, environments
 from fastsnn.environments import atari
 from fastsnn.models import LIF, MSTDPET, Input
-from fastsnn.pipelines import EnvironmentPipeline, actions
+from fastsnn.pipelines import EnvironmentPipeline, actions, passing
 
 CELLS = 12  # place cells for each of angle and angular velocity
 
@@ -70,10 +70,7 @@ def main(
 
     Settings are for CartPole; other games run, but nothing was tuned to learn them.
     """
-    try:
-        world = environments.Gym(env, seed=seed, preprocess=atari.of_game(env))
-    except ImportError as error:
-        raise click.ClickException(str(error)) from error
+    world = environments.Gym(env, seed=seed, preprocess=atari.of_game(env))
     n_inputs = world.reset().numel()
     cart = n_inputs == 4
     encode = place_cells if cart else (lambda frame: 100.0 * frame.flatten())
@@ -86,13 +83,14 @@ def main(
     tests = 5 if quick else 20
     before = play.test(tests)
     play.explore = actions.Explorer(0.05)
-    learning = play.train(episodes)
+    for _ in passing(range(episodes), "learning", "episodes"):
+        play.train(1, progress=False)
+        gallery.draw(
+            "reward", analysis.plot_reward, play.episode_rewards[tests:],
+            "What each episode gave while learning.", window=10,
+        )  # fmt: skip
     play.explore = actions.Explorer()
     after = play.test(tests)
-    gallery.draw(
-        "reward", analysis.plot_reward, learning, "What each episode gave while learning.",
-        window=10,
-    )  # fmt: skip
     numbers = {
         "return before": f"{sum(before) / tests:.1f}",
         "return after": f"{sum(after) / tests:.1f}",

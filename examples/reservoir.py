@@ -9,6 +9,7 @@ from common import Gallery, data_option, digits, options, show
 
 from fastsnn import Network, Poisson, Sparse, analysis, evaluation, readouts
 from fastsnn.models import LIF, Input
+from fastsnn.optional import need
 
 
 def build(n: int, seed: int, backend: str) -> Network:
@@ -31,6 +32,7 @@ def main(
     quick: bool, seed: int, backend: str, gallery: Gallery, data: str | None, neurons: int
 ) -> None:
     """Show digits to a random recurrent network; a logistic regression reads its spikes."""
+    need("sklearn.linear_model", "scikit-learn", "The logistic readout")
     train = digits(data, train=True, per_class=30 if quick else None)
     test = digits(data, train=False, per_class=20 if quick else None)
     net = build(neurons, seed, backend)

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ Run = Callable[..., dict[str, float]]
 
 
 @pytest.fixture
-def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run an example with --quick; the numbers that it prints."""
     monkeypatch.syspath_prepend(str(root / "examples"))
 
@@ -88,6 +87,23 @@ def test_a_missing_package_is_named(root: Path, monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(importlib.import_module("reinforcement").main, ["--quick"])
     assert result.exit_code == 1
     assert "needs the package gymnasium" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--backend", "abacus"], "expected auto"),
+        (["--data", "/nowhere"], "MNIST's four idx files"),
+    ],
+)
+def test_wrong_options_are_errors_of_one_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "examples"))
+    result = CliRunner().invoke(importlib.import_module("local").main, ["--quick", *options])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert said in result.output
 
 
 def test_an_example_runs_as_a_script(root: Path) -> None:
