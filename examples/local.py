@@ -54,11 +54,13 @@ def main(
     side = math.ceil(filters**0.5)
 
     def draw(seen: int, counts: torch.Tensor) -> None:
+        # a grey line between the kernels of a place, a white one between places
+        framed = torch.nn.functional.pad(learnt.w[0], (0, 1, 0, 1), value=math.nan)
         gallery.draw(
-            "kernels", analysis.plot_weights, analysis.mosaics.local_kernels(learnt.w[0]),
+            "kernels", analysis.plot_weights, analysis.mosaics.local_kernels(framed),
             f"The {filters} kernels of each of {PLACES} x {PLACES} places, where they look.",
             heading=f"Local kernels after {seen:,} images", colours="magma", size=(7.0, 7.0),
-            lines=(side * KERNEL, side * KERNEL),
+            w_min=0.0, w_max=float(learnt.w.max()), lines=(side * (KERNEL + 1),) * 2,
         )  # fmt: skip
 
     show(net, middle(train.rates()), 250.0, "Y", "learning", after=draw)
