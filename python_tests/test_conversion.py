@@ -203,6 +203,7 @@ def test_wrong_arguments_are_told():
     with pytest.raises(FastsnnError, match="percentile=101"):
         convert(ann, (4,), data=torch.rand(9, 4), percentile=101)
     net = convert(ann, (4,))
+    assert classify(net, torch.zeros(0, 4), 5).shape == (0,)
     with pytest.raises(FastsnnError, match="expected 0 to 1"):
         classify(net, torch.full((2, 4), 3.0), 5)
     with pytest.raises(ShapeError, match="samples are"):

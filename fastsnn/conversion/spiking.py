@@ -94,7 +94,7 @@ def classify(net: Network, samples: Tensor, time: float, read: str = "input") ->
     padded = torch.zeros(math.ceil(n / net.batch_size) * net.batch_size, x.n)
     padded[:n] = values.reshape(n, x.n)
     found = []
-    for part in padded.split(net.batch_size):
+    for part in padded.split(net.batch_size) if n else ():
         net.reset_state()
         shown = net.present({INPUT: Current(part[None])}, time, samples=1, count=[last])
         scores = net.find(last).summed if read == "input" else shown.counts[last][0]
