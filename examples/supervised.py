@@ -50,12 +50,11 @@ def main(
 
     def draw(k: int, counts: torch.Tensor, labels: torch.Tensor) -> None:
         if k % 250 == 249 or k == len(train.labels) - 1:
-            fields = analysis.mosaics.receptive_fields(
-                net.projections["X->Y"].w, (28, 28), per_class
-            )
+            tiles = net.projections["X->Y"].w.T.reshape(-1, 28, 28)
+            fields = analysis.mosaics.grid(tiles, 10, per_class)
             gallery.draw(
                 "receptive-fields", analysis.plot_weights, fields,
-                f"The weights to each neuron; {per_class} neurons for each digit, from 0 to 9.",
+                f"The weights to each neuron; a row of {per_class} for each digit.",
                 heading=f"What the neurons look for after {k + 1:,} images",
                 w_min=0.0, w_max=1.0, colours="magma", lines=(28, 28),
             )  # fmt: skip
