@@ -55,8 +55,8 @@ def main(
             gallery.draw(
                 "receptive-fields", analysis.plot_weights, fields,
                 f"The weights to each neuron; a row of {per_class} for each digit.",
-                heading=f"What the neurons look for after {k + 1:,} images",
-                w_min=0.0, w_max=1.0, colours="magma", lines=(28, 28),
+                heading=f"After {k + 1:,} images",
+                colours="magma", lines=(28, 28),
             )  # fmt: skip
 
     pipeline = DatasetPipeline(
