@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import places
@@ -18,6 +19,10 @@ from hypothesis import HealthCheck, settings
 
 import fastsnn
 from fastsnn import backends
+
+if find_spec("triton"):
+    # whether Triton interprets is decided when it is imported, whichever test comes first
+    import interpreting  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 
