@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fastsnn import models
 from fastsnn.bindsnet.learning._pairs import Reducer
-from fastsnn.bindsnet.learning._rules import Traces, learn
+from fastsnn.bindsnet.learning._rules import RunsModel, Traces, learn
 from fastsnn.bindsnet.learning.learning import _amplitudes, rates, reward_of
 from fastsnn.bindsnet.network.nodes import SRM0Nodes
 from fastsnn.bindsnet.network.topology import (
@@ -20,8 +20,6 @@ from fastsnn.bindsnet.network.topology import (
     MulticompartmentConnection,
 )
 from fastsnn.bindsnet.utils import im2col_indices
-from fastsnn.errors import ModelError
-from fastsnn.models.declare import Rule
 
 
 class MCC_LearningRule(ABC):
@@ -97,12 +95,8 @@ class NoOp(MCC_LearningRule):
         """Nothing."""
 
 
-class _ModelRule(MCC_LearningRule):
+class _ModelRule(RunsModel, MCC_LearningRule):
     """A rule of `fastsnn.models.rules`."""
-
-    model: ClassVar[type[Rule]]
-    parameters: ClassVar[dict[str, tuple[str, float]]] = {}
-    traced: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -118,19 +112,12 @@ class _ModelRule(MCC_LearningRule):
         super().__init__(
             connection, feature_value, range, nu, reduction, decay, enforce_polarity, **kwargs
         )
-        untraced = [n for n in ("source", "target") if not getattr(connection, n).traces]
-        if self.traced and untraced:
-            raise ModelError(
-                f"{type(self).__name__}: the {untraced[0]} layer keeps no trace; make it with "
-                f"traces=True."
-            )
-        for name, (_, default) in self.parameters.items():
-            setattr(self, name, torch.tensor(float(kwargs.get(name, default))))
-        self.traces = Traces(self.model)
+        self.require_traces(connection)
+        self.take_parameters(kwargs)
 
     def numbers(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The model's parameters."""
-        out = {p: float(getattr(self, name)) for name, (p, _) in self.parameters.items()}
+        out = self.known_numbers()
         return out | {"nu": float(self.nu[0]), **_amplitudes(self.model, kwargs)}
 
     def reducer(self) -> Reducer:
@@ -139,11 +126,10 @@ class _ModelRule(MCC_LearningRule):
 
     def update(self, **kwargs: Any) -> None:
         """Learn from the layers' spikes and traces of the step; then decay, signs, bounds."""
-        needs = "reward" in self.model.functions["learn"].arguments
         new = learn(
             self.traces, self.reducer(), self.feature_value, self.numbers(kwargs),
             source=self.source, target=self.target, dt=float(self.connection.dt or 1.0),
-            reward=reward_of(self, kwargs) if needs else None,
+            reward=reward_of(self, kwargs) if self.needs_reward else None,
         )  # fmt: skip
         if new is not self.feature_value:
             self.feature_value.copy_(new)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from fastsnn.bindsnet.learning._pairs import Reducer, Side
+from fastsnn.errors import ModelError
 from fastsnn.models.declare import Rule
 
 _OF_SOURCE = {"x_pre": "x", "s_prob_pre": "s_prob"}
@@ -40,6 +41,39 @@ class Traces:
             group[name] = torch.zeros(shape, dtype=_dtype(w), device=w.device)
         elif have.device != w.device:
             group[name] = have.to(w.device)
+
+
+class RunsModel:
+    """What a rule of `fastsnn.models.rules` is on any kind of connection."""
+
+    model: ClassVar[type[Rule]]
+    parameters: ClassVar[dict[str, tuple[str, float]]] = {}  # keyword -> (of the model, default)
+    traced: ClassVar[bool] = False
+    traces: Traces
+
+    def require_traces(self, connection: Any) -> None:
+        """Raise ModelError where a layer keeps no trace that the rule reads."""
+        untraced = [n for n in ("source", "target") if not getattr(connection, n).traces]
+        if self.traced and untraced:
+            raise ModelError(
+                f"{type(self).__name__}: the {untraced[0]} layer keeps no trace; make it with "
+                f"traces=True."
+            )
+
+    def take_parameters(self, given: dict[str, Any]) -> None:
+        """Keep the parameters that were given, or their defaults, and start without traces."""
+        for name, (_, default) in self.parameters.items():
+            setattr(self, name, torch.tensor(float(given.get(name, default))))
+        self.traces = Traces(self.model)
+
+    def known_numbers(self) -> dict[str, Any]:
+        """The parameters by the model's names."""
+        return {p: float(getattr(self, name)) for name, (p, _) in self.parameters.items()}
+
+    @property
+    def needs_reward(self) -> bool:
+        """Whether the rule learns from reward."""
+        return "reward" in self.model.functions["learn"].arguments
 
 
 def _dtype(w: Tensor) -> torch.dtype:

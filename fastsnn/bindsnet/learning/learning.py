@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fastsnn import models
 from fastsnn.bindsnet.learning._pairs import OverFilters, Reducer
-from fastsnn.bindsnet.learning._rules import Traces, learn
+from fastsnn.bindsnet.learning._rules import RunsModel, learn
 from fastsnn.bindsnet.network.nodes import SRM0Nodes
 from fastsnn.bindsnet.network.topology import (
     AbstractConnection,
@@ -94,12 +94,8 @@ class NoOp(LearningRule):
         super().update()
 
 
-class ModelRule(LearningRule):
+class ModelRule(RunsModel, LearningRule):
     """A rule of `fastsnn.models.rules`."""
-
-    model: ClassVar[type[Rule]]
-    parameters: ClassVar[dict[str, tuple[str, float]]] = {}  # keyword -> (of the model, default)
-    traced: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -110,24 +106,17 @@ class ModelRule(LearningRule):
         **kwargs: Any,
     ) -> None:
         super().__init__(connection, nu, reduction, weight_decay, **kwargs)
-        untraced = [n for n in ("source", "target") if not getattr(connection, n).traces]
-        if self.traced and untraced:
-            raise ModelError(
-                f"{type(self).__name__}: the {untraced[0]} layer keeps no trace; make it with "
-                f"traces=True."
-            )
+        self.require_traces(connection)
         learns = type(connection).outer is not AbstractConnection.outer
         if not learns or isinstance(connection, MeanFieldConnection):
             raise NotImplementedError(
                 f"{type(self).__name__} does not learn a {type(connection).__name__}."
             )
-        for name, (_, default) in self.parameters.items():
-            setattr(self, name, torch.tensor(float(kwargs.get(name, default))))
-        self.traces = Traces(self.model)
+        self.take_parameters(kwargs)
 
     def numbers(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The model's parameters."""
-        out = {p: float(getattr(self, name)) for name, (p, _) in self.parameters.items()}
+        out = self.known_numbers()
         if "nu_pre" in self.model.params:
             return out | {"nu_pre": self._nu(0), "nu_post": self._nu(1)}
         return out | {"nu": self._nu(0), **_amplitudes(self.model, kwargs)}
@@ -139,11 +128,10 @@ class ModelRule(LearningRule):
     def update(self, **kwargs: Any) -> None:
         """Learn from the layers' spikes and traces of the step; then decay and bounds."""
         connection, w = self.connection, self.connection.weight()
-        needs = "reward" in self.model.functions["learn"].arguments
         new = learn(
             self.traces, self.reducer(), w, self.numbers(kwargs),
             source=self.source, target=self.target, dt=float(connection.dt or 1.0),
-            reward=reward_of(self, kwargs) if needs else None,
+            reward=reward_of(self, kwargs) if self.needs_reward else None,
         )  # fmt: skip
         if new is not w:
             connection.store(new)
