@@ -103,6 +103,12 @@ def unknown(name: str) -> BackendError:
     return BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
 
 
+def fastest(plan: Plan) -> str | None:
+    """Name of the fastest backend for a plan, None where the reference alone runs it."""
+    able = (name for name, module in REGISTRY.items() if _obstacle(module, plan) is None)
+    return next((name for name in able if name != torch_reference.NAME), None)
+
+
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
     """Make the program of a plan on a backend (a name that `choose` returned)."""
     return REGISTRY[name].Program(plan, threads)

@@ -43,7 +43,7 @@ def fingerprint(net: Network) -> tuple[Any, ...]:
 class Fast:
     """A network translated: a program, and what ties its tensors to the layers."""
 
-    def __init__(self, net: Network, backend: str = "auto") -> None:
+    def __init__(self, net: Network, backend: str | None = None) -> None:
         self.net, self.given = net, {}
         self.mode = _translate.mode(net)
         self.rules = self.mode is None or self.mode[0]
@@ -63,14 +63,10 @@ class Fast:
             tuple(layer.plan for layer in self.layers.values()), tuple(projections),
         )  # fmt: skip
         self.plan = plan
-        reasons = backends.explain(plan)
-        able = [name for name, reason in reasons.items() if reason == "usable" and name != "torch"]
-        if backend == "reference":
-            able = ["torch"]
-        if not able:
-            why = reasons["cpu" if device.type == "cpu" else "cuda"]
+        name = backend or backends.fastest(plan)
+        if name is None:
+            why = backends.explain(plan)["cpu" if device.type == "cpu" else "cuda"]
             raise Untranslatable(f"no native backend runs it: {why.rstrip('.')}")
-        name = able[0]
         self.program = backends.lower(plan, name)
         self.draws = any(
             p.one_spike or (not p.is_input and p.model.functions["step"].calls("rand"))
