@@ -143,25 +143,10 @@ void Dense::learn_plain(State &s, Range own) {
   if (learning_)
     s.outside.clear();
   PlainLearn step{};
-  step.batch = static_cast<std::int32_t>(batch_);
-  step.n_pre = n_pre_;
-  step.n_post = n_post_;
+  describe(step);
   step.columns = own;
-  step.synapse = synapse_.data();
   step.pre_spike = lag_ ? plan_.last_pre : source_.plan().spike;
   step.post_spike = lag_ ? plan_.last_post : target_.plan().spike;
-  step.pre = plan_.pre.data();
-  step.post = plan_.post.data();
-  step.reward = reward_.data();
-  step.param = param_.data();
-  step.reduction = plan_.reduction;
-  step.w_min = plan_.w_min;
-  step.w_max = plan_.w_max;
-  step.learning = learning_;
-  step.bounded = plan_.has_rule && bounded_;
-  step.decay = plan_.decay;
-  step.zero = mask_;
-  step.changed = plan_.changed;
   plan_.rule->learn_plain(step);
 }
 

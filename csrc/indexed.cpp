@@ -158,9 +158,7 @@ void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
     note(s, side, side ? post : pre);
   const Spikes &from = s.side[0], &to = s.side[1];
   IndexedLearn step{};
-  step.batch = static_cast<std::int32_t>(batch_);
-  step.n_pre = n_pre_;
-  step.n_post = n_post_;
+  describe(step);
   step.rows = rows(learn_cuts_, thread);
   if (!column_ptr_.empty())
     step.columns = {column_ptr_.data(), column_ptr_.data() + 1, column_pre_.data(),
@@ -177,19 +175,6 @@ void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
   step.pre_spike = from.each.get();
   step.post_spike = to.each.get();
   step.any_pre_spike = batch_ > 1 ? from.any.get() : from.each.get();
-  step.pre = plan_.pre.data();
-  step.post = plan_.post.data();
-  step.synapse = synapse_.data();
-  step.reward = reward_.data();
-  step.param = param_.data();
-  step.reduction = plan_.reduction;
-  step.w_min = plan_.w_min;
-  step.w_max = plan_.w_max;
-  step.learning = learning_;
-  step.bounded = plan_.has_rule && bounded_;
-  step.decay = plan_.decay;
-  step.zero = mask_;
-  step.changed = plan_.changed;
   step.weights = s.weights;
   step.sum_size = synapses_.n_weights / std::max<std::int64_t>(1, synapses_.n_sums);
   step.term = s.term.get();

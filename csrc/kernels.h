@@ -9,7 +9,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 2;
+inline constexpr int kernel_abi = 3;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
@@ -146,23 +146,25 @@ struct LearnStep {
 };
 inline constexpr int most_slabs = 4;
 
-// learning where every synapse changes every step
-struct PlainLearn {
+// what a step of learning is told, however the synapses lie
+struct Learning {
   std::int32_t batch;
   std::int64_t n_pre, n_post;
-  Range columns;
-  float *const *synapse; // w, then synaptic variables, [n_pre, n_post]
-  const std::uint8_t *pre_spike, *post_spike;
-  const float *const *pre;
-  const float *const *post;
-  const float *reward;
-  const float *param;
-  std::int32_t reduction; // 0 sum, 1 mean, 2 max
+  const float *const *pre, *const *post; // variables besides the spike, [B, n]
+  float *const *synapse;                 // w, then synaptic variables, in w's shape
+  const float *reward, *param;           // reward: [B]
+  std::int32_t reduction;                // 0 sum, 1 mean, 2 max
   Column w_min, w_max;
   bool learning, bounded;
   float decay;              // factor; 1: none
-  const std::uint8_t *zero; // mask [n_pre, n_post] or null
-  std::uint8_t *changed;    // [n_post] or null
+  const std::uint8_t *zero; // mask in w's shape, or null
+  std::uint8_t *changed;    // one per sum that `norm` holds, or null
+};
+
+// learning where every synapse of a matrix changes every step
+struct PlainLearn : Learning {
+  Range columns;
+  const std::uint8_t *pre_spike, *post_spike;
 };
 
 // Lists of synapses by the neuron at one end: those of neuron i are first[i] .. last[i] - 1.
@@ -173,9 +175,7 @@ struct SynapseLists {
 };
 
 // One learning step of synapses in lists, for the weights that one thread owns.
-struct IndexedLearn {
-  std::int32_t batch;
-  std::int64_t n_pre, n_post;
+struct IndexedLearn : Learning {
   // rows by presynaptic neuron, columns by target: both only of the own targets
   SynapseLists rows, columns;
   // whether only synapses of spikes are visited: a rule that leaves the others alone, and nothing
@@ -186,17 +186,8 @@ struct IndexedLearn {
   const Ids *pre_lists, *post_lists;         // [B]
   const std::uint64_t *pre_mask, *post_mask; // [n, words]: in which ones, null for a batch of one
   std::int32_t words;
-  const float *pre_spike, *post_spike;   // [B, n], 0 or 1
-  const float *any_pre_spike;            // [n_pre], of any batch element
-  const float *const *pre, *const *post; // variables besides the spike, [B, n]
-  float *const *synapse;                 // w, then synaptic variables, in w's shape
-  const float *reward, *param;
-  std::int32_t reduction; // 0 sum, 1 mean, 2 max
-  Column w_min, w_max;
-  bool learning, bounded;
-  float decay;              // factor; 1: none
-  const std::uint8_t *zero; // mask in w's shape, or null
-  std::uint8_t *changed;    // one per sum, or null
+  const float *pre_spike, *post_spike; // [B, n], 0 or 1
+  const float *any_pre_spike;          // [n_pre], of any batch element
   // shared weights only
   Range weights;         // own ones
   std::int64_t sum_size; // weights of a sum that `norm` holds

@@ -32,6 +32,25 @@ void Plastic::begin_run(const RunArgs &args, int index, bool) {
     param_[plan_.rule->reward()] = reward_[0];
 }
 
+void Plastic::describe(Learning &step) const {
+  step.batch = static_cast<std::int32_t>(batch_);
+  step.n_pre = n_pre_;
+  step.n_post = n_post_;
+  step.pre = plan_.pre.data();
+  step.post = plan_.post.data();
+  step.synapse = synapse_.data();
+  step.reward = reward_.data();
+  step.param = param_.data();
+  step.reduction = plan_.reduction;
+  step.w_min = plan_.w_min;
+  step.w_max = plan_.w_max;
+  step.learning = learning_;
+  step.bounded = plan_.has_rule && bounded_;
+  step.decay = plan_.decay;
+  step.zero = mask_;
+  step.changed = plan_.changed;
+}
+
 void Plastic::advance_own(int thread, const Ids *, const Ids *) {
   for (int side = 0; side < 2; ++side) {
     const std::vector<float *> &variables = side ? plan_.post : plan_.pre;

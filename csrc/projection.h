@@ -79,6 +79,9 @@ protected:
   // whether the rule changes weights, or a mask or decay does
   bool changes() const { return learning_ && (plan_.has_rule || plan_.decay != 1.0f); }
 
+  // what this run's learning is told
+  void describe(Learning &) const;
+
   const int threads_;
   bool lag_ = false, has_own_ = false, bounded_ = false;
   // of the run

@@ -26,7 +26,7 @@ except ImportError as error:
 
 NAME = "cpu"
 DEVICES = ("cpu",)
-ABI = 2
+ABI = 3
 KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field")
 _TRY_AGAIN = 50
 
