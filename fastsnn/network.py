@@ -300,7 +300,10 @@ class Network:
     @property
     def backend(self) -> str:
         """Name of the backend that runs this network."""
-        self.compile()
+        if not self.populations:
+            raise FastsnnError("The network has no population; add one with Network.population.")
+        if not self._backend:
+            self._backend = backends.choose(self.plan, self._asked)
         return self._backend
 
     def explain(self) -> dict[str, str]:
@@ -362,6 +365,7 @@ class Network:
 
     def _changed(self) -> None:
         self._plan = self._program = None
+        self._backend = ""
 
     def _new_name(self, name: str) -> None:
         if not name or not isinstance(name, str) or "." in name:
@@ -386,10 +390,5 @@ class Network:
     def compile(self) -> backends.Program:
         """Choose the backend and lower the plan, if that is not done yet."""
         if self._program is None:
-            if not self.populations:
-                raise FastsnnError(
-                    "The network has no population; add one with Network.population."
-                )
-            self._backend = backends.choose(self.plan, self._asked)
-            self._program = backends.lower(self.plan, self._backend, self.threads)
+            self._program = backends.lower(self.plan, self.backend, self.threads)
         return self._program

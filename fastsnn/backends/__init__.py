@@ -139,7 +139,7 @@ def _say_what_was_passed_over(plan: Plan, name: str, reasons: dict[str, str | No
         if other == name:
             return
         if REGISTRY[other].usable() is None and plan.device.type in REGISTRY[other].DEVICES:
-            warnings.warn(f"running on '{name}': backend '{other}': {reason}", stacklevel=4)
+            warnings.warn(f"running on '{name}': backend '{other}': {reason}", stacklevel=5)
 
 
 def _obstacle(module: ModuleType, plan: Plan | None) -> str | None:
