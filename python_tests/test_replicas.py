@@ -44,37 +44,49 @@ def same_state(a: Network, b: Network) -> bool:
     return list(x) == list(y) and all(torch.equal(x[k].cpu(), y[k].cpu()) for k in x)
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_replicas_equal_networks_of_their_own(place, batch):
+def assert_replicas_equal_networks(place: str, batch: int, shown_ms: float, run_ms: float) -> None:
+    """Present and run replicas at a place, and each as a network of its own on torch."""
     together = Replicas(lambda seed: build(seed, place, batch=batch), SEEDS)
     monitor = together[1].monitor("Y", "v", every=3)
     alone = [build(seed, "torch", batch=batch) for seed in SEEDS]
     recorded = alone[1].monitor("Y", "v", every=3)
     shown = [{"X": Poisson(rates(k).unsqueeze(1).expand(-1, batch, -1))} for k in range(3)]
-    first = together.present(shown, 40.0, count=["Y"])
-    together.run(15.0, {"X": Poisson(rates(7)[0])})
+    first = together.present(shown, shown_ms, count=["Y"])
+    together.run(run_ms, {"X": Poisson(rates(7)[0])})
     for r, net in enumerate(alone):
-        want = net.present(shown[r], 40.0, count=["Y"])
-        net.run(15.0, {"X": Poisson(rates(7)[0])})
+        want = net.present(shown[r], shown_ms, count=["Y"])
+        net.run(run_ms, {"X": Poisson(rates(7)[0])})
         assert torch.equal(first[r].counts["Y"].cpu(), want.counts["Y"])
         assert want.counts["Y"].sum() > 0
         assert same_state(together[r], net)
     assert torch.equal(monitor.get().cpu(), recorded.get())
 
 
-def test_each_replica_retries_by_itself(place):
+@pytest.mark.parametrize("batch", [1, 3])
+def test_replicas_equal_networks_of_their_own(place, batch):
+    assert_replicas_equal_networks(place, batch, 40.0, 15.0)
+
+
+def assert_each_retries(
+    place: str, scales: tuple[float, ...], shown_ms: float, max_tries: int
+) -> None:
+    """Show images of different strength, and compare how often each had to be shown."""
     together = Replicas(lambda seed: build(seed, place), SEEDS)
-    retry = Retry("Y", min_spikes=3, boost=2.0, max_tries=4)
-    weak = [{"X": Poisson(scale * rates(k))} for k, scale in enumerate((0.02, 1.0, 0.2))]
-    got = together.present(weak, 30.0, count=["Y"], retry=retry)
+    retry = Retry("Y", min_spikes=3, boost=2.0, max_tries=max_tries)
+    weak = [{"X": Poisson(scale * rates(k))} for k, scale in enumerate(scales)]
+    got = together.present(weak, shown_ms, count=["Y"], retry=retry)
     tries = []
     for r, seed in enumerate(SEEDS):
         net = build(seed)
-        want = net.present(weak[r], 30.0, count=["Y"], retry=retry)
+        want = net.present(weak[r], shown_ms, count=["Y"], retry=retry)
         assert torch.equal(got[r].tries, want.tries)
         assert same_state(together[r], net)
         tries += want.tries.tolist()
     assert len(set(tries)) > 1
+
+
+def test_each_replica_retries_by_itself(place):
+    assert_each_retries(place, (0.02, 1.0, 0.2), 30.0, 4)
 
 
 def test_replica_is_a_network_that_can_be_written_saved_and_trained(place, tmp_path):

@@ -19,9 +19,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from interpreting import INTERPRETER, SMALL
 from test_parity import RULES, competition, first_difference, stays_finite
-from test_replicas import SEEDS, build, rates, same_state
+from test_replicas import (
+    assert_each_retries,
+    assert_replicas_equal_networks,
+    build,
+    rates,
+    same_state,
+)
 
-from fastsnn import BackendError, Dense, Network, Poisson, Replicas, Retry, models
+from fastsnn import BackendError, Dense, Network, Poisson, models
 from fastsnn.backends import triton_jit, triton_run
 from fastsnn.backends.triton_launches import Launch, Launches
 
@@ -153,35 +159,11 @@ def test_replayed_winners_spike():
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_replicas_equal_networks_of_their_own(batch):
-    together = Replicas(lambda seed: build(seed, "triton", batch=batch), SEEDS)
-    monitor = together[1].monitor("Y", "v", every=3)
-    alone = [build(seed, "torch", batch=batch) for seed in SEEDS]
-    recorded = alone[1].monitor("Y", "v", every=3)
-    shown = [{"X": Poisson(rates(k).unsqueeze(1).expand(-1, batch, -1))} for k in range(3)]
-    first = together.present(shown, 8.0, count=["Y"])
-    together.run(4.0, {"X": Poisson(rates(7)[0])})
-    for r, net in enumerate(alone):
-        want = net.present(shown[r], 8.0, count=["Y"])
-        net.run(4.0, {"X": Poisson(rates(7)[0])})
-        assert torch.equal(first[r].counts["Y"], want.counts["Y"])
-        assert want.counts["Y"].sum() > 0
-        assert same_state(together[r], net)
-    assert torch.equal(monitor.get(), recorded.get())
+    assert_replicas_equal_networks("triton", batch, 8.0, 4.0)
 
 
 def test_each_replica_retries_by_itself():
-    together = Replicas(lambda seed: build(seed, "triton"), SEEDS)
-    retry = Retry("Y", min_spikes=3, boost=2.0, max_tries=3)
-    weak = [{"X": Poisson(scale * rates(k))} for k, scale in enumerate((0.02, 1.0, 0.4))]
-    got = together.present(weak, 10.0, count=["Y"], retry=retry)
-    tries = []
-    for r, seed in enumerate(SEEDS):
-        net = build(seed)
-        want = net.present(weak[r], 10.0, count=["Y"], retry=retry)
-        assert torch.equal(got[r].tries, want.tries)
-        assert same_state(together[r], net)
-        tries += want.tries.tolist()
-    assert len(set(tries)) > 1
+    assert_each_retries("triton", (0.02, 1.0, 0.4), 10.0, 3)
 
 
 def test_weights_beyond_their_bounds_are_clipped_though_nothing_spikes():
