@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "encoding": [],
     "evaluation": ["errors"],
     "random": [],
+    "statistics": ["errors"],
     "models": ["errors"],
     "inputs": ["errors"],
     "monitors": ["errors"],
