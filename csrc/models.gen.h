@@ -11,6 +11,7 @@ struct AdaptiveLIF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
@@ -63,6 +64,7 @@ struct BoostedLIF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -101,6 +103,7 @@ struct CSRM {
   static constexpr int n_state = 1;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 6;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 2;
   static constexpr int n_kernel = 2;
   static constexpr int learning = 0;
@@ -144,6 +147,7 @@ struct CompetitiveLIF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
@@ -192,6 +196,7 @@ struct CurrentLIF {
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -238,6 +243,7 @@ struct DiehlAndCook {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = 0;
@@ -290,6 +296,7 @@ struct IF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 5;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -328,6 +335,7 @@ struct Izhikevich {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -370,6 +378,7 @@ struct LIF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -412,6 +421,7 @@ struct McCullochPitts {
   static constexpr int n_state = 1;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 1;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -440,6 +450,7 @@ struct SRM0 {
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 10;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -488,6 +499,7 @@ struct SubtractiveIF {
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
+  static constexpr int n_receptor = 0;
   static constexpr int n_window = 0;
   static constexpr int n_kernel = 0;
   static constexpr int learning = -1;
@@ -824,6 +836,7 @@ template <class... Models>
 struct List {};
 
 using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, LIF, McCullochPitts, SRM0, SubtractiveIF>;
+using NeuronsWithReceptors = List<>;
 using Rules = List<Hebbian, MSTDP, MSTDPET, PostPre, Rmax, WeightDependentPostPre>;
 
 }  // namespace fastsnn::models

@@ -25,7 +25,8 @@ from fastsnn.models import Neuron, Param, Rule, Var, language
 from fastsnn.models.language import exp, over_batch, sqrt, where
 
 ALL = [getattr(home, name) for home in (models, own_models) for name in home.__all__]
-MODELS = [m for m in ALL if getattr(m, "functions", None) and m is not models.Input]
+WRITTEN = [m for m in ALL if getattr(m, "functions", None) and m is not models.Input]
+MODELS = [m for m in WRITTEN if not m.ports]
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,9 @@ import torch
 from own_models import Restless, Square, Triplet, Watchful
 
 from fastsnn import Dense, ModelError, Network, Poisson, models
+from fastsnn.backends import cuda, triton_jit
 from fastsnn.lowering.header import built_in, header
+from fastsnn.lowering.to_cpp import struct_of
 from fastsnn.models import Neuron, Rule, language
 
 _cells = itertools.count(1)
@@ -179,6 +181,48 @@ def test_names_that_clash_or_are_missing_are_refused(source, told):
         define(source)
     with pytest.raises(ModelError, match=r"advance_pre\(p, ...\) is missing"):
         define("p = Var(at='pre')\ndef learn(w, p):\n    return w", "Rule")
+
+
+PORTS = """
+ex, auto = Receptor("nS", sign=1), Receptor("nS", sign=1)
+v, a = Var(), Param(1.0)
+def step(v, ex, auto, i_syn, a):
+    auto = auto * a
+    v = v + ex - auto + i_syn
+    return v, v > 1.0
+"""
+
+
+def test_receptors_are_arguments_by_name_in_order_of_declaration():
+    model = define(PORTS)
+    assert model.receptors() == ["ex", "auto"]
+    assert model.step_params() == ["a"]
+    text = struct_of(model)
+    assert "n_receptor = 2;" in text
+    assert "const T ex = context.receptor(0);\n    T auto_ = context.receptor(1);" in text
+    v, spike = model.step(*map(torch.tensor, (0.5, 2.0, 0.25, 1.0, 2.0)))
+    assert (float(v), bool(spike)) == (3.0, True)
+    assert struct_of(models.LIF).count("receptor") == 1
+
+
+def test_receptors_are_refused_where_they_mean_nothing():
+    with pytest.raises(ModelError, match="a rule has no receptors"):
+        define("ex = Receptor()\ndef learn(w, ex):\n    return w", "Rule")
+    with pytest.raises(ModelError, match="'ex' is taken"):
+        define("ex = Receptor()\ndef constants(p, dt):\n    return {'ex': 1.0}")
+    with pytest.raises(ModelError, match="expected -1, 0 or 1"):
+        models.Receptor(sign=2)
+    with pytest.raises(ModelError, match="reads what differs between batch elements"):
+        define("ex, th = Receptor(), Var(shared=True)\ndef step(th, ex):\n    th = ex\n    "
+               "return th, ex > 1.0")  # fmt: skip
+
+
+def test_backends_without_receptors_refuse_a_model_that_has_some(monkeypatch):
+    net = Network(backend="torch")
+    net.population("m", define(PORTS)(), 3)
+    monkeypatch.setattr(triton_jit, "interpreted", lambda: True)
+    for why in (triton_jit.supports(net.plan), cuda.Engine(None, "cpu").supports(net.plan)):
+        assert why == "the model M of 'm' has receptors, it knows none."
 
 
 def test_source_that_cannot_be_read_is_refused_with_the_way_out():

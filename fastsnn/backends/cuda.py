@@ -54,6 +54,9 @@ class Engine:
             )
         if beyond := plan.beyond(KINDS):
             return beyond
+        for p in plan.populations:
+            if p.model.receptors():
+                return f"the model {p.model.__name__} of '{p.name}' has receptors, it knows none."
         models = [p.model for p in plan.populations if not p.is_input]
         models += [p.rule for p in plan.projections if p.rule]
         own = [m.__name__ for m in models if not build.is_built_in(m)]

@@ -70,6 +70,8 @@ def supports(plan: Plan) -> str | None:
     if plan.batch > _MOST_BATCH:
         return f"batch_size is {plan.batch}, at most {_MOST_BATCH}."
     for p in plan.populations:
+        if p.model.receptors():
+            return f"the model {p.model.__name__} of '{p.name}' has receptors, it knows none."
         draws = 0 if p.is_input else len(p.model.functions["step"].calls("rand"))
         if draws > _LANES:
             return f"the model {p.model.__name__} draws {draws} numbers a step, at most {_LANES}."

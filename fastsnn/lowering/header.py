@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from fastsnn import models
 from fastsnn.lowering.to_cpp import struct_of
@@ -30,11 +31,17 @@ def built_in(kind: type[Model]) -> list[type[Model]]:
 
 def header() -> str:
     """The text of the header."""
-    neurons, rules = built_in(Neuron), built_in(Rule)
+    neurons: list[Any] = list(built_in(Neuron))
+    rules = built_in(Rule)
     parts = [PREAMBLE, "namespace fastsnn::models {\n"]
     parts += [struct_of(m) + "\n" for m in (*neurons, *rules)]
     parts.append("template <class... Models>\nstruct List {};\n")
-    parts.append(f"using Neurons = List<{', '.join(m.__name__ for m in neurons)}>;")
+    for name, listed in (
+        ("Neurons", [m for m in neurons if not m.receptors()]),
+        # apart, for not every engine has receptors
+        ("NeuronsWithReceptors", [m for m in neurons if m.receptors()]),
+    ):
+        parts.append(f"using {name} = List<{', '.join(m.__name__ for m in listed)}>;")
     parts.append(f"using Rules = List<{', '.join(m.__name__ for m in rules)}>;\n")
     parts.append("}  // namespace fastsnn::models")
     return "\n".join(parts) + "\n"

@@ -143,11 +143,17 @@ def _neuron_struct(model: type[Neuron]) -> str:
     by_name = dict(zip(model.outputs(), body.returns, strict=True))
     step_returns = [by_name[s] for s in model.outputs() if s not in shared]
     read = _read(step, step_returns)
+    ports, assigned = model.receptors(), {target for target, _ in step}
     step_lines = [
         *_unpack("param", params, read, step),
         *_unpack("shared", shared, read),
         *_unpack("state", state, set(), None),
-        *_assignments(step, printer, {*state, "spike", "i_syn", *(read & set(params))}),
+        *(
+            f"{'T' if port in assigned else 'const T'} {variable(port)} = context.receptor({k});"
+            for k, port in enumerate(ports)
+            if port in read
+        ),
+        *_assignments(step, printer, {*state, "spike", "i_syn", *(read & {*params, *ports})}),
         *(f"state[{k}] = {printer(by_name[s])};" for k, s in enumerate(state)),
         f"return {printer(by_name['spike'])};",
     ]
@@ -168,6 +174,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
         _constant("int", "n_state", len(state)),
         _constant("int", "n_shared", len(shared)),
         _constant("int", "n_param", len(params)),
+        _constant("int", "n_receptor", len(ports)),
         _constant("int", "n_window", len(windows)),
         _constant("int", "n_kernel", len(kernels)),
         _constant("int", "learning", params.index("learning") if "learning" in params else -1),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
+from fastsnn.errors import BackendError
 from fastsnn.models import language
 from fastsnn.models.declare import Model, Neuron, Rule
 from fastsnn.models.language import WORDS
@@ -176,6 +177,8 @@ def _tuple(values: Iterable[str]) -> str:
 
 
 def _neuron(model: type[Neuron]) -> list[Lines]:
+    if model.receptors():
+        raise BackendError(f"{model.__name__} has receptors, which Triton's kernels do not know.")
     body = model.functions["step"]
     state, shared, params = model.state(), model.shared(), model.step_params()
     before, step, after = split(body, set(shared), set(params))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neuron models and learning rules, each one plain Python function (see `declare`)."""
 
-from fastsnn.models.declare import Choice, Neuron, Param, Rule, Var
+from fastsnn.models.declare import Choice, Neuron, Param, Receptor, Rule, Var
 from fastsnn.models.neurons import (
     CSRM,
     IF,
@@ -39,6 +39,7 @@ __all__ = [
     "Neuron",
     "Param",
     "PostPre",
+    "Receptor",
     "Rmax",
     "Rule",
     "SubtractiveIF",

@@ -87,11 +87,29 @@ class Var:
     at: str = "neuron"
 
 
+@dataclass(frozen=True)
+class Receptor:
+    """A port of its own for synaptic input: an argument of `step` that holds, in each step, the
+    sum of the weights that arrive there (0 where nothing does).
+
+    unit: name of the unit of a weight.
+    sign: 1, -1: no weight may be negative, positive; 0: any weight.
+    """
+
+    unit: str = ""
+    sign: int = 0
+
+    def __post_init__(self) -> None:
+        if self.sign not in (-1, 0, 1):
+            raise ModelError(f"Receptor(sign={self.sign!r}): expected -1, 0 or 1.")
+
+
 class Model:
     """What neuron models and rules have in common; see `Neuron` and `Rule`."""
 
     params: ClassVar[dict[str, Param | Choice]] = {}
     variables: ClassVar[dict[str, Var]] = {}
+    ports: ClassVar[dict[str, Receptor]] = {}
     functions: ClassVar[dict[str, Body]] = {}
     specials: ClassVar[frozenset[str]] = frozenset()
     state_of_owner: ClassVar[frozenset[str]] = frozenset()  # what a population or projection adds
@@ -102,7 +120,7 @@ class Model:
         own = vars(cls)
         for name, value in own.items():
             inherited = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
-            parts = (Param, Choice, Var)
+            parts = (Param, Choice, Var, Receptor)
             if isinstance(value, parts) and not all(isinstance(v, parts) for v in inherited):
                 raise ModelError(f"{cls.__name__}: the name '{name}' is taken; give another one.")
         cls.params = {
@@ -110,6 +128,7 @@ class Model:
             **{k: v for k, v in own.items() if isinstance(v, (Param, Choice))},
         }
         cls.variables = {**cls.variables, **{k: v for k, v in own.items() if isinstance(v, Var)}}
+        cls.ports = {**cls.ports, **{k: v for k, v in own.items() if isinstance(v, Receptor)}}
         for name in ("constants", *cls._language_functions()):
             if name in own and not isinstance(own[name], staticmethod):
                 setattr(cls, name, staticmethod(own[name]))
@@ -160,7 +179,7 @@ class Model:
 
     @classmethod
     def _check_anatomy(cls) -> None:
-        groups = (cls.params, cls.variables, cls.constant_names, cls.specials)
+        groups = (cls.params, cls.variables, cls.ports, cls.constant_names, cls.specials)
         known = set().union(*groups)
         for name in sorted(known):
             taken = name in language.WORDS or name in cls.state_of_owner & set(cls.variables)
@@ -187,4 +206,4 @@ class Model:
         return False
 
 
-__all__ = ["Choice", "Model", "Param", "Var"]
+__all__ = ["Choice", "Model", "Param", "Receptor", "Var"]

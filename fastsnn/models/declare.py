@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import torch
 
 from fastsnn.errors import ModelError
-from fastsnn.models.anatomy import Choice, Model, Param, Var
+from fastsnn.models.anatomy import Choice, Model, Param, Receptor, Var
 from fastsnn.models.meaning import (
     KERNEL,
     LEARNING,
@@ -47,6 +47,8 @@ class Neuron(Model):
     Arguments of `step` are found by name: the model's variables, parameters and constants, and
 
     - `i_syn`: input of this step (sum of all projections and external current),
+    - the name of a `Receptor`: what arrives in this step by the projections and drives onto it,
+      which are then no part of `i_syn`,
     - `spike`: the neuron's own spike of the step before,
     - `learning`: whether the network learns (only in `where(learning, a, b)`),
     - `dt`: time step, ms.
@@ -81,6 +83,11 @@ class Neuron(Model):
         return [k for k, v in cls.variables.items() if v.window is not None]
 
     @classmethod
+    def receptors(cls) -> list[str]:
+        """Input ports besides `i_syn`, in order."""
+        return list(cls.ports)
+
+    @classmethod
     def kernels(cls) -> list[str]:
         """Constants used as first argument of `dot`, in order."""
         calls = [c for b in cls.functions.values() for c in b.calls("dot")]
@@ -90,7 +97,7 @@ class Neuron(Model):
     @classmethod
     def step_params(cls) -> list[str]:
         """Arguments of `step` that are numbers (parameters, constants, dt, learning), in order."""
-        taken = {"i_syn", "spike", *cls.variables, *cls.kernels()}
+        taken = {"i_syn", "spike", *cls.variables, *cls.ports, *cls.kernels()}
         return [a for a in cls.functions["step"].arguments if a not in taken]
 
     @classmethod
@@ -194,6 +201,8 @@ class Rule(Model):
     @classmethod
     def _check_anatomy(cls) -> None:
         super()._check_anatomy()
+        if cls.ports:
+            raise ModelError(f"{cls.__name__}: a rule has no receptors; a neuron model has.")
         if "learn" not in cls.functions:
             return
         body = cls.functions["learn"]
@@ -270,4 +279,4 @@ class Rule(Model):
         return bool(torch.equal(learnt.reshape(-1), w))
 
 
-__all__ = ["Choice", "Model", "Neuron", "Param", "Rule", "Term", "Var"]
+__all__ = ["Choice", "Model", "Neuron", "Param", "Receptor", "Rule", "Term", "Var"]
