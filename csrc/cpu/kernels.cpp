@@ -7,7 +7,8 @@ namespace fastsnn::inline FASTSNN_ISA {
 namespace {
 
 template <class... Models>
-const PopulationKernel *find_population(models::List<Models...>, const char *name) {
+const PopulationKernel *find_population(models::List<Models...>,
+                                        [[maybe_unused]] const char *name) {
   const PopulationKernel *found = nullptr;
   (
       [&] {
@@ -32,7 +33,8 @@ template <class... Models> const RuleKernel *find_rule(models::List<Models...>, 
 }
 
 const PopulationKernel *population(const char *name) {
-  return find_population(models::Neurons{}, name);
+  const PopulationKernel *found = find_population(models::Neurons{}, name);
+  return found ? found : find_population(models::NeuronsWithReceptors{}, name);
 }
 
 const RuleKernel *rule(const char *name) {
