@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "evaluation": ["errors"],
     "random": [],
     "statistics": ["errors"],
+    "recording": ["errors", "files", "optional"],
     "models": ["errors"],
     "inputs": ["errors"],
     "monitors": ["errors"],
