@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # rows that monitors may hold beyond what they keep, so that a long run stays within bounded memory
 _CHUNK_BYTES = 64 << 20
+# steps after which recorders take their events, where they keep less than all
+_CHUNK_STEPS = 10_000
 
 Go = Callable[[list[RunArgs], list[RunReport]], None]
 
@@ -38,6 +40,9 @@ def execute(nets: Sequence[Network], args: Sequence[RunArgs], go: Go) -> list[Ru
         parts = [part for _, part in group]
         for net, part in zip(nets, parts, strict=True):
             part.step, part.records = net.step, _records(net, part)
+            part.recorded = tuple(
+                {net.index_of(p): p for r in net.recorders for p in r.populations}
+            )
         reports = [RunReport() for _ in nets]
         try:
             go(parts, reports)
@@ -59,6 +64,11 @@ def execute(nets: Sequence[Network], args: Sequence[RunArgs], go: Go) -> list[Ru
 
 
 def _keep_books(net: Network, part: RunArgs, report: RunReport) -> None:
+    names = list(net.populations)
+    for recorder in net.recorders:
+        for k, (counts, ids) in report.events.items():
+            if names[k] in recorder.populations:
+                recorder.append(names[k], net.step, counts, ids)
     net.step += report.steps
     for p in net.projections.values():
         p.remember()
@@ -69,6 +79,8 @@ def _keep_books(net: Network, part: RunArgs, report: RunReport) -> None:
 def _chunk(net: Network, args: RunArgs) -> int:
     """Steps per call of the backend, so that bounded monitors stay within their memory."""
     chunk = args.n_steps * args.n_samples
+    if any(r.capacity is not None or r.folder is not None for r in net.recorders):
+        chunk = min(chunk, _CHUNK_STEPS)
     for m in net.monitors:
         if m.capacity is not None:
             row = _recorded(net, m).numel() * _recorded(net, m).element_size()

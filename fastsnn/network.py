@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn import backends, running, storage, table
+from fastsnn import backends, building, running, storage, table
 from fastsnn.connectivity import Connectivity
-from fastsnn.errors import FastsnnError, ModelError, ShapeError, whole_number
+from fastsnn.errors import FastsnnError, whole_number
 from fastsnn.executing import execute
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
@@ -21,7 +20,11 @@ from fastsnn.monitors import Monitor
 from fastsnn.plan import Plan, RunArgs, RunReport, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
+from fastsnn.recorders import SpikeRecorder
 from fastsnn.running import Presentation
+from fastsnn.sparse.drives import Driven, PoissonDrive
+from fastsnn.sparse.projection import SparseProjection
+from fastsnn.sparse.wirings import Wiring
 
 
 class Network:
@@ -56,6 +59,9 @@ class Network:
         self.step = 0
         self.populations: dict[str, Population] = {}
         self.projections: dict[str, Projection] = {}
+        self.sparse: dict[str, SparseProjection] = {}
+        self.drives: dict[str, Driven] = {}
+        self.recorders: list[SpikeRecorder] = []
         self.monitors: list[Monitor] = []
         self.threads = threads
         self._asked = backend
@@ -87,26 +93,10 @@ class Network:
 
         Raises ModelError, ShapeError.
         """
-        self._new_name(name)
-        if not (isinstance(model, Neuron) and "step" in model.functions):
-            raise ModelError(
-                f"Population '{name}': model is {model!r}, expected a neuron model, e.g. LIF()."
-            )
-        if n is None and shape is None:
-            raise ShapeError(f"Population '{name}': give n or shape.")
-        shape = tuple(int(s) for s in (shape if shape is not None else (n,)))  # type: ignore[arg-type]
-        size = math.prod(shape)
-        if size < 1 or min(shape) < 1 or (n is not None and n != size):
-            raise ShapeError(
-                f"Population '{name}': n={n}, shape={list(shape)}; expected n = product of the "
-                f"shape."
-            )
-        made = Population(
-            name, model, shape, dt=self.dt, batch_size=self.batch_size, device=self.device,
-            traces=traces,
-            traces_additive=traces_additive, tau_trace=tau_trace, trace_scale=trace_scale,
-            sum_input=sum_input,
-            one_spike=type(model).one_spike if one_spike is None else one_spike,
+        made = building.population(
+            self, name, model, n, shape, one_spike,
+            {"traces": traces, "traces_additive": traces_additive, "tau_trace": tau_trace,
+             "trace_scale": trace_scale, "sum_input": sum_input},
         )  # fmt: skip
         self.populations[name] = made
         self._changed()
@@ -116,9 +106,10 @@ class Network:
         self,
         source: str | Population,
         target: str | Population,
-        connectivity: Connectivity,
+        connectivity: Connectivity | Wiring,
         *,
         name: str | None = None,
+        receptor: str | None = None,
         rule: Rule | None = None,
         w_min: float | Tensor = -torch.inf,
         w_max: float | Tensor = torch.inf,
@@ -126,10 +117,14 @@ class Network:
         weight_decay: float = 0.0,
         reduction: str = "sum",
         bias: Tensor | None = None,
-    ) -> Projection:
-        """Connect two populations; spikes arrive one step later.
+    ) -> Projection | SparseProjection:
+        """Connect two populations; spikes arrive one step later, or after the wiring's delays.
 
-        name: default "source->target".  rule: learning rule.  w_min, w_max: bounds, kept while the
+        A wiring of `fastsnn.sparse` without a rule gives a static sparse projection, which takes
+        name and receptor only.
+
+        name: default "source->target".  receptor: port of the target's model, default "i_syn".
+        rule: learning rule.  w_min, w_max: bounds, kept while the
         rule learns.  norm: sum of |w| of every target neuron (of a convolution: of every filter),
         restored after each run.  weight_decay: fraction of w lost a step while learning.
         reduction: of updates over the batch, "sum", "mean" or "max".  bias: current added every
@@ -137,28 +132,13 @@ class Network:
 
         Raises ModelError, ShapeError.
         """
-        ends = [self.find(p) for p in (source, target)]
-        name = name or f"{ends[0].name}->{ends[1].name}"
-        self._new_name(name)
-        if not isinstance(connectivity, Connectivity):
-            raise ModelError(
-                f"Projection '{name}': connectivity is {connectivity!r}, expected Dense(), "
-                f"OneToOne(), Conv2d(3), Sparse(...) or another wiring of docs/connectivity.md."
-            )
-        if rule is not None and not (isinstance(rule, Rule) and "learn" in rule.functions):
-            raise ModelError(
-                f"Projection '{name}': rule is {rule!r}, expected a learning rule, e.g. PostPre()."
-            )
-        if ends[1].is_input:
-            raise ModelError(
-                f"Projection '{name}': the target is an Input population, which takes no spikes."
-            )
-        made = Projection(
-            name, ends[0], ends[1], connectivity, rule=rule, w_min=w_min, w_max=w_max, norm=norm,
-            weight_decay=weight_decay, reduction=reduction, bias=bias, seed=self.seed,
-            index=len(self.projections),
+        made = building.projection(
+            self, source, target, connectivity, name, receptor, rule,
+            {"w_min": w_min, "w_max": w_max, "norm": norm, "weight_decay": weight_decay,
+             "reduction": reduction, "bias": bias},
         )  # fmt: skip
-        self.projections[name] = made
+        kept = self.sparse if isinstance(made, SparseProjection) else self.projections
+        kept[made.name] = made
         self._changed()
         return made
 
@@ -175,21 +155,36 @@ class Network:
 
         See `Monitor` for the options.
         """
-        name = owner if isinstance(owner, str) else owner.name
-        found = self.populations.get(name) or self.projections.get(name)
-        if found is None:
-            have = ", ".join((*self.populations, *self.projections)) or "nothing yet"
-            raise ShapeError(f"monitor('{name}', '{variable}'): no '{name}' here; there is {have}.")
-        if variable not in found.variables():
-            have = ", ".join(found.variables())
-            raise ShapeError(f"monitor('{name}', '{variable}'): no such variable; it has {have}.")
-        if index is not None:
-            index = torch.as_tensor(index, dtype=torch.int64, device=self.device).reshape(-1)
-            width = found.variables()[variable].shape[-1]
-            if bool(((index < 0) | (index >= width)).any()):
-                raise ShapeError(f"monitor('{name}', '{variable}'): index outside 0..{width - 1}.")
-        made = Monitor(name, variable, every, index, capacity)
+        made = building.monitor(self, owner, variable, every, index, capacity)
         self.monitors.append(made)
+        return made
+
+    def drive(
+        self,
+        target: str | Population,
+        drive: PoissonDrive,
+        *,
+        name: str | None = None,
+        receptor: str | None = None,
+    ) -> Driven:
+        """Give every neuron of a population random input of its own, e.g. PoissonDrive(rate, w).
+
+        receptor: port of the target's model, default "i_syn".  Raises ModelError, ShapeError.
+        """
+        made = building.drive(self, target, drive, name, receptor)
+        self.drives[made.name] = made
+        self._changed()
+        return made
+
+    def record_spikes(
+        self,
+        *populations: str | Population,
+        capacity: int | None = None,
+        to: str | Path | None = None,
+    ) -> SpikeRecorder:
+        """Record the spikes of populations (default: all) as events; see `SpikeRecorder`."""
+        made = building.recorder(self, populations, capacity, to)
+        self.recorders.append(made)
         return made
 
     def remove_monitor(self, monitor: Monitor) -> None:
@@ -269,7 +264,7 @@ class Network:
             p.reset()
         for c in self.projections.values():
             c.reset()
-        for m in self.monitors:
+        for m in (*self.monitors, *self.recorders):
             m.clear()
 
     def train(self, mode: bool = True) -> None:
@@ -288,7 +283,13 @@ class Network:
 
     def set_batch_size(self, batch_size: int) -> None:
         """Change the batch size; state starts at its initial values, weights and theta are kept."""
-        self.batch_size = whole_number(f"set_batch_size({batch_size!r})", batch_size, 1)
+        batch_size = whole_number(f"set_batch_size({batch_size!r})", batch_size, 1)
+        if batch_size > 1 and (self.sparse or self.drives or self.recorders):
+            raise FastsnnError(
+                f"set_batch_size({batch_size}): sparse projections, drives and recorded spikes "
+                f"need batch_size=1."
+            )
+        self.batch_size = batch_size
         for p in self.populations.values():
             p.allocate(self.batch_size)
         for c in self.projections.values():
@@ -317,6 +318,7 @@ class Network:
             self._plan = make_plan(
                 list(self.populations.values()), list(self.projections.values()),
                 self.dt, self.batch_size, self.seed, self.device,
+                list(self.sparse.values()), list(self.drives.values()),
             )  # fmt: skip
         return self._plan
 
@@ -366,12 +368,6 @@ class Network:
     def _changed(self) -> None:
         self._plan = self._program = None
         self._backend = ""
-
-    def _new_name(self, name: str) -> None:
-        if not name or not isinstance(name, str) or "." in name:
-            raise FastsnnError(f"Name {name!r}: expected a non-empty string without dots.")
-        if name in self.populations or name in self.projections:
-            raise FastsnnError(f"Name '{name}' is taken; give another one.")
 
     def find(self, population: str | Population) -> Population:
         """A population by its name."""

@@ -8,7 +8,7 @@ plan in place; it never looks at the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,6 +18,10 @@ from fastsnn.inputs import BoundInput, Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.population import TRACE_KINDS, Population
 from fastsnn.projection import Projection
+from fastsnn.random import Purpose, stream
+from fastsnn.sparse.drives import Driven
+from fastsnn.sparse.projection import SparseProjection
+from fastsnn.sparse.wirings import Wiring
 from fastsnn.synapses import Synapses
 
 
@@ -84,11 +88,58 @@ class ProjectionPlan:
     synapses: Synapses | None = None  # "indexed": w is w.flatten()[synapses.weight]; "max_pool"
     rate: Tensor | None = None  # "max_pool": running rates, [B, n_pre]
     decay: float = 0.0  # "max_pool": of the rates
+    receptor: int = 0  # 0: i_syn, k + 1: the k-th of Neuron.receptors()
 
     @property
     def bounded(self) -> bool:
         """Whether a bound is finite."""
         return bool(torch.isfinite(self.w_min).any() or torch.isfinite(self.w_max).any())
+
+
+@dataclass(frozen=True, eq=False)
+class PortPlan:
+    """Where the spikes of sparse projections and drives arrive: sums in whole numbers of `grain`.
+
+    receptor: 0: i_syn, k + 1: the k-th of Neuron.receptors().
+    arriving: int32 [slots, n], what is under way; what acts in step t stands in slot t % slots.
+    """
+
+    population: int
+    receptor: int
+    grain: float
+    arriving: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SparsePlan:
+    """Static synapses from population `source` onto a port.
+
+    A spike of step t acts in step t + delay, by round(w / grain), half to even, of at most
+    +-32767.
+    """
+
+    name: str
+    source: int
+    port: int
+    wiring: Wiring
+    stream: int
+
+
+@dataclass(frozen=True, eq=False)
+class DrivePlan:
+    """Random input that every neuron of a port draws for itself; see `fastsnn.sparse.drives`.
+
+    table: int64 [rates, entries] of `Drive.table`; which: int32 [n], the neuron's row of it.
+    stream, offset: neuron i draws number offset + i of the stream.
+    """
+
+    name: str
+    port: int
+    kind: str
+    table: Tensor
+    which: Tensor
+    stream: int
+    offset: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +152,15 @@ class Plan:
     device: torch.device
     populations: tuple[PopulationPlan, ...]
     projections: tuple[ProjectionPlan, ...]
+    ports: tuple[PortPlan, ...] = ()
+    sparse: tuple[SparsePlan, ...] = ()
+    drives: tuple[DrivePlan, ...] = ()
 
     def beyond(self, kinds: tuple[str, ...]) -> str | None:
         """Why a backend that knows no other kinds of projections cannot run it, or None."""
+        for part, what in ((self.sparse, "sparse projection"), (self.drives, "drive")):
+            if part and "sparse" not in kinds:
+                return f"{what} '{part[0].name}' needs the backend cpu or torch."
         for p in self.projections:
             if p.kind not in kinds:
                 return f"projection '{p.name}' is of kind '{p.kind}', it runs {', '.join(kinds)}."
@@ -113,7 +170,7 @@ class Plan:
     def memory(self) -> int:
         """Bytes of all tensors of the plan."""
         tensors = {}
-        for part in (*self.populations, *self.projections):
+        for part in (*self.populations, *self.projections, *self.ports, *self.drives):
             for value in vars(part).values():
                 value = value.tensors if isinstance(value, Synapses) else value
                 for item in value if isinstance(value, (tuple, list)) else (value,):
@@ -156,6 +213,7 @@ class RunArgs:
     retry: tuple[int, Retry] | None = None
     winners: dict[int, Tensor] = field(default_factory=dict)  # int32 [S*T, B], replayed
     uniforms: dict[int, Tensor] = field(default_factory=dict)  # float32 [S*T, B, n], replayed
+    recorded: tuple[int, ...] = ()  # populations whose spikes are reported
     progress: Callable[[int], None] | None = None  # called with the number of finished samples
     fresh: bool = False  # whether weights may leave their bounds, for they were written to
 
@@ -168,6 +226,8 @@ class RunReport:
     samples: int = 0
     tries: list[int] = field(default_factory=list)
     interrupted: bool = False
+    # of recorded populations: spikes of each step, int64 [steps], and their ids, int32
+    events: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -177,9 +237,17 @@ def make_plan(
     batch: int,
     seed: int,
     device: torch.device,
+    sparse: Sequence[SparseProjection] = (),
+    drives: Sequence[Driven] = (),
 ) -> Plan:
     """Resolve a network into a plan."""
     index = {p.name: k for k, p in enumerate(populations)}
+    ports = [
+        PortPlan(index[p.name], p.receptor(name), p.grains[name], arriving)
+        for p in populations
+        for name, arriving in p.arriving.items()
+    ]
+    at = {(port.population, port.receptor): k for k, port in enumerate(ports)}
     return Plan(
         dt,
         batch,
@@ -187,7 +255,28 @@ def make_plan(
         device,
         tuple(_population(k, p) for k, p in enumerate(populations)),
         tuple(_projection(k, p, index) for k, p in enumerate(projections)),
+        tuple(ports),
+        tuple(
+            SparsePlan(
+                c.name,
+                index[c.source.name],
+                at[index[c.target.name], c.receptor],
+                c.wiring,
+                c.index,
+            )
+            for c in sparse
+        ),
+        tuple(_drive(d, index, at) for d in drives),
     )
+
+
+def _drive(d: Driven, index: dict[str, int], at: dict[tuple[int, int], int]) -> DrivePlan:
+    population = index[d.target.name]
+    table, which = d.drive.table(str(d), d.target.n, d.target.dt, d.target.grains[d.port])
+    return DrivePlan(
+        d.name, at[population, d.target.receptor(d.port)], d.drive.kind, table, which,
+        stream(population, Purpose.DRIVE), d.order * d.target.n,
+    )  # fmt: skip
 
 
 def _population(index: int, p: Population) -> PopulationPlan:
@@ -244,4 +333,5 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         synapses=p.synapses,
         rate=p.state.get("rate"),
         decay=float(p.sizes.get("decay", 0.0)),
+        receptor=p.receptor,
     )

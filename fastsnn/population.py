@@ -64,6 +64,10 @@ class Population:
             k: self._initial(k).expand(self.n).clone().to(device) for k in type(model).shared()
         }
         self.state: dict[str, Tensor] = {}
+        # of every port where sparse projections or drives arrive: what is under way, int32
+        # [slots, n] in whole numbers of its grain; what acts in step t stands in slot t % slots
+        self.arriving: dict[str, Tensor] = {}
+        self.grains: dict[str, float] = {}
         self.allocate(batch_size)
 
     def allocate(self, batch_size: int) -> None:
@@ -89,8 +93,42 @@ class Population:
         initial = self.initial_values()
         for name, tensor in self.state.items():
             tensor.copy_(initial[name].expand_as(tensor)) if name in initial else tensor.zero_()
-        for tensor in (*self.windows.values(), *self.heads.values()):
+        for tensor in (*self.windows.values(), *self.heads.values(), *self.arriving.values()):
             tensor.zero_()
+
+    def receptor(self, port: str | None) -> int:
+        """Number of a port: 0 for i_syn (or None), k + 1 for the k-th receptor of the model.
+
+        Raises ModelError.
+        """
+        if port in (None, "i_syn"):
+            return 0
+        receptors = type(self.model).receptors()
+        if port not in receptors:
+            have = ", ".join(receptors) or "none but i_syn"
+            raise ModelError(
+                f"Population '{self.name}': {type(self.model).__name__} has no receptor "
+                f"{port!r}; it has {have}."
+            )
+        return receptors.index(port) + 1
+
+    def expect(self, port: str, w: float, delay: int, step: int) -> None:
+        """Make room for spikes with weights up to w that are under way for up to `delay` steps.
+
+        The grain of a port is the power of two by which the largest weight is at most 32767.
+        """
+        grain = 2.0 ** math.ceil(math.log2(w / 32767)) if w > 0 else 2.0**-126
+        old = self.arriving.get(port, torch.zeros(1, self.n, dtype=torch.int32, device="cpu"))
+        slots = max(len(old), 1 << delay.bit_length())
+        coarser = max(grain, self.grains.get(port, 0.0))
+        if slots == len(old) and self.grains.get(port) == coarser:
+            return
+        arriving = torch.zeros(slots, self.n, dtype=torch.int32, device="cpu")
+        for ahead in range(len(old)):
+            due = step + ahead
+            under_way = old[due % len(old)] * (self.grains.get(port, coarser) / coarser)
+            arriving[due % slots] = under_way.round().to(torch.int32)
+        self.arriving[port], self.grains[port] = arriving, coarser
 
     def initial_values(self) -> dict[str, Tensor]:
         """Value at reset of every state variable of the model, float32 [1] or [n]."""

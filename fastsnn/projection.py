@@ -41,8 +41,10 @@ class Projection:
         bias: Tensor | None,
         seed: int,
         index: int,
+        receptor: str | None = None,
     ) -> None:
         self.name, self.source, self.target = name, source, target
+        self.receptor = target.receptor(receptor)
         self.wiring, self.kind = type(connectivity), connectivity.kind
         self.sizes = connectivity.sizes()
         self.rule, self.norm, self.weight_decay, self.reduction = (

@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     INPUT = 0
     MODEL = 1
     ONE_SPIKE = 2
+    DRIVE = 3
 
 
 def stream(population: int, purpose: Purpose) -> int:

@@ -32,6 +32,7 @@ def state_dict(net: Network) -> dict[str, Tensor]:
     for p in net.populations.values():
         out |= {f"{p.name}.{k}": v for k, v in p.variables().items()}
         out |= {f"{p.name}.{k}.head": v for k, v in p.heads.items()}
+        out |= {f"{p.name}.{k}.arriving": v for k, v in p.arriving.items()}
     for c in net.projections.values():
         out |= {f"{c.name}.{k}": v for k, v in c.variables().items()}
     return out

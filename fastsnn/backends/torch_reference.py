@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fastsnn.backends.interrupt import held_back
+from fastsnn.backends.torch_sparse import Ports
 from fastsnn.backends.torch_synapses import KINDS, Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.language import drawing, reducing, where
@@ -39,10 +40,13 @@ class Program:
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan = plan
         self.wired = [KINDS[p.kind](p) for p in plan.projections]
+        self.ports = Ports(plan)
+        self.events: dict[int, list[Tensor]] = {}  # of recorded populations: ids of every step
         self.threads = torch.get_num_threads()
 
     def run(self, args: RunArgs, report: RunReport) -> None:
         """Run all samples; the state of the plan is changed in place."""
+        self.events = {k: [] for k in args.recorded}
         try:
             with held_back() as check:
                 for sample in range(args.n_samples):
@@ -52,6 +56,9 @@ class Program:
                         args.progress(report.samples)
         except KeyboardInterrupt:
             report.interrupted = True
+        for k, steps in self.events.items():
+            counts = torch.tensor([len(ids) for ids in steps], dtype=torch.int64)
+            report.events[k] = (counts, torch.cat(steps) if steps else torch.zeros(0).int())
 
     def _present(
         self, args: RunArgs, sample: int, report: RunReport, check: Callable[[], None]
@@ -76,7 +83,8 @@ class _Run:
     def __init__(
         self, program: Program, args: RunArgs, sample: int, boost: float, report: RunReport
     ) -> None:
-        self.plan, self.wired = program.plan, program.wired
+        self.plan, self.wired, self.ports = program.plan, program.wired, program.ports
+        self.events = program.events
         self.args, self.sample, self.boost, self.report = args, sample, boost, report
         self.learning = torch.tensor(args.learning, device=self.plan.device)
 
@@ -89,6 +97,8 @@ class _Run:
             for c in self.plan.projections:
                 if c.rate is not None:
                     c.rate.zero_()
+            for port in self.plan.ports:
+                port.arriving.zero_()
         for t in range(args.n_steps):
             check()
             self._step(t)
@@ -100,9 +110,14 @@ class _Run:
 
     def _step(self, t: int) -> None:
         plan = self.plan
-        currents = [self._current(p, t) for p in plan.populations]
-        for p, current in zip(plan.populations, currents, strict=True):
-            self._advance(p, current, t)
+        self.ports.gather(self._clock)
+        currents = [
+            [self._current(p, receptor, t) for receptor in range(1 + len(p.model.receptors()))]
+            for p in plan.populations
+        ]
+        for p, (i_syn, *received) in zip(plan.populations, currents, strict=True):
+            self._advance(p, i_syn, received, t)
+        self.ports.scatter(self._clock)
         for wired in self.wired:
             self._learn(wired)
         row = self.sample * self.args.n_steps + t
@@ -112,15 +127,19 @@ class _Run:
                 source = r.source if r.index is None else r.source[..., r.index]
                 r.dest[done // r.every - 1].copy_(source)
 
-    def _current(self, p: PopulationPlan, t: int) -> Tensor:
+    def _current(self, p: PopulationPlan, receptor: int, t: int) -> Tensor:
+        """What arrives at a port: 0 is i_syn, which also takes what is given from outside."""
         total = torch.zeros(p.spike.shape, device=p.spike.device)
         for wired in self.wired:
-            if wired.p.target == p.index:
+            if (wired.p.target, wired.p.receptor) == (p.index, receptor):
                 source = self.plan.populations[wired.p.source].spike
                 current = wired.deliver(source.to(torch.float32))
                 total = total + (current if wired.p.bias is None else current + wired.p.bias)
+        arrived = self.ports.sums.get((p.index, receptor))
+        if arrived is not None:
+            total = total + arrived
         given = self.args.inputs.get(p.index)
-        if given is not None:
+        if given is not None and receptor == 0:
             total = total + self._given(p, given, t).to(torch.float32)
         return total
 
@@ -153,7 +172,7 @@ class _Run:
         index = torch.arange(p.spike.numel(), device=p.spike.device).reshape(p.spike.shape)
         return philox(self.plan.seed, stream(p.index, purpose), step, index)
 
-    def _advance(self, p: PopulationPlan, i_syn: Tensor, t: int) -> None:
+    def _advance(self, p: PopulationPlan, i_syn: Tensor, received: list[Tensor], t: int) -> None:
         """Integrate, threshold, reset, select, trace, clamp."""
         args, row = self.args, self.sample * self.args.n_steps + t
         if p.index in args.inject_v:
@@ -166,7 +185,7 @@ class _Run:
         if p.is_input:
             spike = i_syn != 0.0
         else:
-            spike, i_syn = self._neurons(p, i_syn, row)
+            spike, i_syn = self._neurons(p, i_syn, received, row)
         if p.one_spike:
             spike = self._one_spike(p, spike, row)
         if p.x is not None:
@@ -180,10 +199,14 @@ class _Run:
                 spike = spike.clone()
                 spike[:, mask[t] if mask.dim() == 2 else mask] = value
         p.spike.copy_(spike)
+        if p.index in self.events:
+            self.events[p.index].append(p.spike[0].nonzero()[:, 0].to(torch.int32).cpu())
         if p.index in args.counts:
             args.counts[p.index][self.sample] += p.spike
 
-    def _neurons(self, p: PopulationPlan, i_syn: Tensor, row: int) -> tuple[Tensor, Tensor]:
+    def _neurons(
+        self, p: PopulationPlan, i_syn: Tensor, received: list[Tensor], row: int
+    ) -> tuple[Tensor, Tensor]:
         """Call the model's own function on the state of all neurons."""
         model = p.model
         values = dict(zip(model.step_params(), p.params, strict=True))
@@ -192,6 +215,7 @@ class _Run:
         values |= dict(zip(model.kernels(), p.kernels, strict=True))
         for name, window in zip(model.windows(), p.windows, strict=True):
             values[name] = window.data.roll(-int(window.head), 0)
+        values |= dict(zip(model.receptors(), received, strict=True))
         values |= {"i_syn": i_syn, "spike": p.spike, "learning": self.learning}
         arguments = {k: values[k] for k in model.functions["step"].arguments}
         with drawing(_Draws(self, p, row)), reducing("sum"):
