@@ -6,6 +6,7 @@
 #include "isa.h"
 #include "parse.h"
 #include "philox.h"
+#include "trains.h"
 
 namespace py = pybind11;
 using namespace fastsnn;
@@ -125,6 +126,12 @@ private:
   Engine engine_;
 };
 
+TrainPlan train_plan(std::uintptr_t state, std::uintptr_t value, std::int64_t n,
+                     std::int64_t n_steps, std::uintptr_t out) {
+  return {reinterpret_cast<std::uint8_t *>(state), reinterpret_cast<const float *>(value), n,
+          n_steps, reinterpret_cast<std::uint8_t *>(out)};
+}
+
 } // namespace
 
 PYBIND11_MODULE(_native, m) {
@@ -145,4 +152,19 @@ PYBIND11_MODULE(_native, m) {
           const Words words = philox(seed, stream, step, index);
           return std::vector<std::uint32_t>(words.w, words.w + 4);
         });
+  const auto release = py::call_guard<py::gil_scoped_release>();
+  m.def(
+      "poisson_train",
+      [](std::uintptr_t state, std::uintptr_t value, std::int64_t n, std::int64_t n_steps,
+         std::uintptr_t out, float scale) {
+        return usable_trains().poisson(train_plan(state, value, n, n_steps, out), scale);
+      },
+      release);
+  m.def(
+      "bernoulli_train",
+      [](std::uintptr_t state, std::uintptr_t value, std::int64_t n, std::int64_t n_steps,
+         std::uintptr_t out) {
+        return usable_trains().bernoulli(train_plan(state, value, n, n_steps, out));
+      },
+      release);
 }

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fastsnn import trains
+
 
 def single(datum: Tensor, time: float, dt: float = 1.0, sparsity: float = 0.5) -> Tensor:
     """Spike once, in the first step, where datum is above its (1 - sparsity) quantile.
@@ -40,12 +42,16 @@ def bernoulli(
     """
     if not 0.0 <= max_prob <= 1.0:
         raise ValueError(f"max_prob is {max_prob}, expected a probability, 0 to 1")
-    datum = _not_negative(datum)
+    datum = torch.as_tensor(datum).float()
     if datum.numel() and datum.max() > 1.0:
         datum = datum / datum.max()
-    shape = datum.shape if time is None else (_n_steps(time, dt), *datum.shape)
-    # what torch.bernoulli draws, in half its time
-    return (torch.rand(shape, device=datum.device) < max_prob * datum).byte()
+    n_steps = 1 if time is None else _n_steps(time, dt)
+    spikes = trains.bernoulli(max_prob * datum, n_steps)
+    if spikes is None:
+        # what torch.bernoulli draws, in half its time
+        drawn = torch.rand(n_steps, *datum.shape, device=datum.device)
+        spikes = (drawn < max_prob * _not_negative(datum)).byte()
+    return spikes[0] if time is None else spikes
 
 
 def poisson(datum: Tensor, time: float, dt: float = 1.0, approx: bool = False) -> Tensor:
@@ -57,16 +63,22 @@ def poisson(datum: Tensor, time: float, dt: float = 1.0, approx: bool = False) -
     datum:  rates, Hz; where 0, no spike.
     approx: spike where |N(0, 1)| ^ ((0.11 * datum + 5) / 50) < 0.6 instead; fast, and not faithful.
     """
-    datum = _not_negative(datum)
+    datum = torch.as_tensor(datum).float()
     n_steps = _n_steps(time, dt)
     if approx:
+        _not_negative(datum)
         noise = torch.randn(n_steps, *datum.shape, device=datum.device).abs()
         return (noise.pow((datum * 0.11 + 5.0) / 50.0) < 0.6).byte()
+    spikes = trains.poisson(datum, n_steps, 1000.0 / dt)
+    return _poisson(_not_negative(datum), n_steps, 1000.0 / dt) if spikes is None else spikes
+
+
+def _poisson(datum: Tensor, n_steps: int, scale: float) -> Tensor:
     rate = datum.flatten()
     # for a rate of 0 nothing is drawn, by torch neither
     active = rate.nonzero().flatten()
     # a mean of 1e9 steps is as good as never, and does not overflow
-    mean = ((1.0 / rate[active]) * (1000.0 / dt)).clamp(max=1e9)
+    mean = ((1.0 / rate[active]) * scale).clamp(max=1e9)
     interval = torch.poisson(mean.expand(n_steps + 1, -1)).clamp(1.0, n_steps + 1)
     step = interval.cumsum(0)
     inside = step <= n_steps

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastsnn import encoding
+from fastsnn import encoding, trains
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "encodings.npz")
 
@@ -40,6 +40,40 @@ def test_bernoulli_with_max_prob_equals_golden_train():
     torch.manual_seed(133)
     spikes = encoding.bernoulli(datum, time=100, max_prob=0.3)
     assert np.array_equal(spikes.numpy(), GOLDEN["bernoulli_maxprob"])
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 623, 624, 1000])
+@pytest.mark.parametrize(
+    "encode",
+    [
+        partial(encoding.poisson, time=131),
+        partial(encoding.poisson, time=40, dt=0.1),
+        partial(encoding.bernoulli, time=77),
+        partial(encoding.bernoulli, max_prob=0.2),
+    ],
+)
+def test_the_engine_draws_what_torch_draws_and_stops_where_it_would(monkeypatch, encode, skip):
+    datum = torch.cat([torch.zeros(7), torch.rand(240) * 500.0, torch.tensor([1e-3, 1e-30, 1e6])])
+
+    def drawn():
+        torch.manual_seed(skip)
+        torch.rand(skip)
+        return encode(datum.view(10, 25)), encode(datum), torch.rand(5)
+
+    if not trains.agrees():
+        pytest.skip("the engine is not built")
+    ours = drawn()
+    monkeypatch.setattr(trains, "agrees", lambda: False)
+    for got, want in zip(ours, drawn(), strict=True):
+        assert torch.equal(got, want)
+
+
+def test_a_train_that_is_refused_draws_nothing():
+    torch.manual_seed(3)
+    before = torch.default_generator.get_state()
+    with pytest.raises(ValueError, match="value of -2"):
+        encoding.poisson(torch.tensor([3.0, -2.0]), 10)
+    assert torch.equal(torch.default_generator.get_state(), before)
 
 
 def test_poisson_intervals_have_the_mean_and_variance_of_whole_steps():
