@@ -11,10 +11,17 @@ if (_root / "csrc" / "module.cpp").exists() and (_root / "kernels").is_dir():
 from fastsnn import models  # noqa: E402
 from fastsnn.connectivity import AllButOne, Dense, MeanField, OneToOne  # noqa: E402
 from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  # noqa: E402
+from fastsnn.injection import NoisyCurrent, SineCurrent, StepCurrent  # noqa: E402
 from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
 from fastsnn.monitors import Monitor  # noqa: E402
 from fastsnn.network import Network, Presentation  # noqa: E402
 from fastsnn.replicas import Replicas  # noqa: E402
+from fastsnn.sources import (  # noqa: E402
+    GammaProcess,
+    InhomogeneousPoisson,
+    RefractoryPoisson,
+    SpikeTimes,
+)
 from fastsnn.structured import (  # noqa: E402
     Conv1d,
     Conv2d,
@@ -41,6 +48,8 @@ __all__ = [
     "Dense",
     "Events",
     "FastsnnError",
+    "GammaProcess",
+    "InhomogeneousPoisson",
     "Local1d",
     "Local2d",
     "Local3d",
@@ -51,14 +60,19 @@ __all__ = [
     "ModelError",
     "Monitor",
     "Network",
+    "NoisyCurrent",
     "OneToOne",
     "Poisson",
     "Presentation",
+    "RefractoryPoisson",
     "Replicas",
     "Retry",
     "ShapeError",
+    "SineCurrent",
     "Sparse",
+    "SpikeTimes",
     "Spikes",
+    "StepCurrent",
     "__version__",
     "models",
 ]

@@ -47,7 +47,10 @@ class BoundInput:
 
 @dataclass(frozen=True)
 class Target:
-    """Where an input goes."""
+    """Where an input goes.
+
+    start: step of the network in which the run begins.  seed, stream: of its random numbers.
+    """
 
     name: str
     n: int
@@ -57,6 +60,9 @@ class Target:
     batch: int
     dt: float
     device: torch.device
+    start: int = 0
+    seed: int = 0
+    stream: int = 0
 
 
 class Source(Protocol):

@@ -34,12 +34,18 @@ def stream(population: int, purpose: Purpose) -> int:
 
 
 def philox(
-    seed: int, stream: int, step: int, index: Tensor
+    seed: int, stream: int, step: int | Tensor, index: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four 32-bit words per index, as int64 tensors of index's shape."""
+    """Four 32-bit words per index, as int64 tensors of index's shape.
+
+    step: one for all, or int64 like index.
+    """
     # int64 products wrap modulo 2^64, so that their bits are those of unsigned multiplication
     a = index & _LOW
-    b, c, d = (torch.full_like(a, v & _LOW) for v in (step, step >> 32, stream))
+    b, c, d = (
+        v & _LOW if isinstance(v, Tensor) else torch.full_like(a, v & _LOW)
+        for v in (step, step >> 32, stream)
+    )
     key = [seed & _LOW, (seed >> 32) & _LOW]
     for _ in range(10):
         first, second = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]

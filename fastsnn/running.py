@@ -16,6 +16,7 @@ from torch import Tensor
 from fastsnn.errors import FastsnnError, ShapeError, whole_number
 from fastsnn.inputs import Retry, Target, as_source
 from fastsnn.plan import RunArgs, RunReport
+from fastsnn.random import Purpose, stream
 
 if TYPE_CHECKING:
     from fastsnn.network import Network
@@ -81,6 +82,9 @@ def bind_inputs(net: Network, args: RunArgs, inputs: Mapping[str, Any] | None) -
             net.batch_size,
             net.dt,
             net.device,
+            net.step,
+            net.seed,
+            stream(net.index_of(p), Purpose.INPUT),
         )
         args.inputs[net.index_of(p)] = as_source(p.name, value, p.is_input).bind(target)
 

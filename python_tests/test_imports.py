@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "encoding": ["trains"],
     "evaluation": ["errors"],
     "random": [],
+    "sources": ["inputs", "random"],
+    "injection": ["inputs", "sources"],
     "statistics": ["errors"],
     "recording": ["errors", "files", "optional"],
     "models": ["errors"],

@@ -9,7 +9,8 @@ Units: ms, mV, pF, nS, pA; weights of both receptors are conductances, nS, none 
 The conductances are exact.  The membrane moves with their exact means over the step, towards the
 voltage where all currents cancel, by 1 - exp(-x) with x = dt g / c_m: of second order in dt and
 stable at any x.  1 - exp(-x) is x / (1 + x/2 + x^2/12), a Pade approximant (relative error below
-x^4/720), so that every backend gives the same bits; it never overshoots.
+x^4/720), so that every backend gives the same bits; beyond x = 6, where that would fall again, it
+is x / (1 + x).  It never overshoots.
 Order of a step and refractoriness: as in `currents`, and as in NEST.
 Source: Destexhe, Mainen, Sejnowski 1998; Vogels, Abbott 2005;
 Hochbruck, Ostermann 2010 (exponential integrators).
@@ -22,7 +23,7 @@ from typing import Any
 
 from fastsnn.models import propagators
 from fastsnn.models.declare import Neuron, Param, Receptor, Var
-from fastsnn.models.language import where
+from fastsnn.models.language import minimum, where
 
 
 class LIFCondExp(Neuron):
@@ -56,7 +57,9 @@ class LIFCondExp(Neuron):
         g_i = g_inh * mean_inh
         i = g_leak * (v_rest - v) + g_e * (e_rev_ex - v) + g_i * (e_rev_inh - v)
         x = (g_leak + g_e + g_i) * per_pa
-        moved = v + (i + (i_offset + i_syn)) * per_pa / (1.0 + x * (0.5 + x * 0.083333336))
+        moved = v + (i + (i_offset + i_syn)) * per_pa / (
+            1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5))
+        )
         v = where(refrac > 0.0, v, moved)
         refrac = where(refrac > 0.0, refrac - 1.0, 0.0)
         g_ex = g_ex * decay_ex + ex
@@ -106,7 +109,9 @@ class LIFCondAlpha(Neuron):
         g_i = g_inh * mean_inh + dg_inh * slope_inh
         i = g_leak * (v_rest - v) + g_e * (e_rev_ex - v) + g_i * (e_rev_inh - v)
         x = (g_leak + g_e + g_i) * per_pa
-        moved = v + (i + (i_offset + i_syn)) * per_pa / (1.0 + x * (0.5 + x * 0.083333336))
+        moved = v + (i + (i_offset + i_syn)) * per_pa / (
+            1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5))
+        )
         v = where(refrac > 0.0, v, moved)
         refrac = where(refrac > 0.0, refrac - 1.0, 0.0)
         g_ex = (g_ex + dg_ex * dt) * decay_ex

@@ -3,8 +3,8 @@
 
 Units: ms, mV, pF, nS, pA.  A step is two equal substeps, each staggered: the gates of the channels
 move with the rates at v, then v with those gates and the exact means of the synaptic conductances;
-of second order in dt.  Gates and v are relaxed by 1 - exp(-x) ~ x / (1 + x/2 + x^2/12), as in
-`conductances`.  A step of 0.1 ms is the longest that follows an action potential well.
+of second order in dt.  Gates and v are relaxed by the approximation of 1 - exp(-x) that
+`conductances` describes.  A step of 0.1 ms is the longest that follows an action potential well.
 Source: Hodgkin, Huxley 1952; Hines 1984 (staggered steps).
 """
 
@@ -17,7 +17,7 @@ import torch
 
 from fastsnn.models import propagators
 from fastsnn.models.declare import Neuron, Param, Receptor, Var
-from fastsnn.models.language import abs, exp, where
+from fastsnn.models.language import abs, exp, minimum, where
 
 
 def _linoid(x: Any) -> torch.Tensor:
@@ -89,16 +89,18 @@ class HHCondExp(Neuron):
             abs(x) < 0.1, 1.0 - x * (0.5 - x * 0.083333336), x / (exp(x) - 1.0)
         )
         x = rate * half_dt
-        m = m + (alpha - rate * m) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        m = m + (alpha - rate * m) * half_dt / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         alpha = 0.128 * exp((17.0 - u) * 0.055555556)
         rate = alpha + 4.0 / (1.0 + exp((40.0 - u) * 0.2))
         x = rate * half_dt
-        h = h + (alpha - rate * h) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        h = h + (alpha - rate * h) * half_dt / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         x = (15.0 - u) * 0.2
         alpha = 0.16 * where(abs(x) < 0.1, 1.0 - x * (0.5 - x * 0.083333336), x / (exp(x) - 1.0))
         rate = alpha + 0.5 * exp((10.0 - u) * 0.025)
         x = rate * half_dt
-        n_gate = n_gate + (alpha - rate * n_gate) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        n_gate = n_gate + (alpha - rate * n_gate) * half_dt / (
+            1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5))
+        )
         na = g_na * (m * m * m * h)
         k = g_k * ((n_gate * n_gate) * (n_gate * n_gate))
         g_e = g_ex * mean_ex
@@ -106,7 +108,7 @@ class HHCondExp(Neuron):
         i = g_leak * (e_rev_leak - v) + na * (e_rev_na - v) + k * (e_rev_k - v)
         i = i + (g_e * (e_rev_ex - v) + g_i * (e_rev_inh - v)) + (i_offset + i_syn)
         x = (g_leak + na + k + g_e + g_i) * per_pa
-        v = v + i * per_pa / (1.0 + x * (0.5 + x * 0.083333336))
+        v = v + i * per_pa / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         g_ex = g_ex * decay_ex
         g_inh = g_inh * decay_inh
         # substep 2
@@ -118,16 +120,18 @@ class HHCondExp(Neuron):
             abs(x) < 0.1, 1.0 - x * (0.5 - x * 0.083333336), x / (exp(x) - 1.0)
         )
         x = rate * half_dt
-        m = m + (alpha - rate * m) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        m = m + (alpha - rate * m) * half_dt / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         alpha = 0.128 * exp((17.0 - u) * 0.055555556)
         rate = alpha + 4.0 / (1.0 + exp((40.0 - u) * 0.2))
         x = rate * half_dt
-        h = h + (alpha - rate * h) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        h = h + (alpha - rate * h) * half_dt / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         x = (15.0 - u) * 0.2
         alpha = 0.16 * where(abs(x) < 0.1, 1.0 - x * (0.5 - x * 0.083333336), x / (exp(x) - 1.0))
         rate = alpha + 0.5 * exp((10.0 - u) * 0.025)
         x = rate * half_dt
-        n_gate = n_gate + (alpha - rate * n_gate) * half_dt / (1.0 + x * (0.5 + x * 0.083333336))
+        n_gate = n_gate + (alpha - rate * n_gate) * half_dt / (
+            1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5))
+        )
         na = g_na * (m * m * m * h)
         k = g_k * ((n_gate * n_gate) * (n_gate * n_gate))
         g_e = g_ex * mean_ex
@@ -135,7 +139,7 @@ class HHCondExp(Neuron):
         i = g_leak * (e_rev_leak - v) + na * (e_rev_na - v) + k * (e_rev_k - v)
         i = i + (g_e * (e_rev_ex - v) + g_i * (e_rev_inh - v)) + (i_offset + i_syn)
         x = (g_leak + na + k + g_e + g_i) * per_pa
-        v = v + i * per_pa / (1.0 + x * (0.5 + x * 0.083333336))
+        v = v + i * per_pa / (1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5)))
         g_ex = g_ex * decay_ex
         g_inh = g_inh * decay_inh
         g_ex = g_ex + ex
