@@ -94,18 +94,19 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
   args_ = &args;
   interrupted_ = &interrupted;
   report_ = {};
-  stop_[0] = stop_[1] = false;
+  stop_[0] = stop_[1] = halted_ = false;
   next_question_ = now_ns() + question_interval_ns;
   for (std::size_t k = 0; k < populations_.size(); ++k)
     if (events_[k])
       events_[k]->begin_run(args.inputs[k]);
-  longest_block_ = std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
+  // those who attend find everything up to date at the end of every step
+  longest_block_ = args.attend ? 1 : std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
   for (std::size_t k = 0; k < projections_.size(); ++k) {
     if (!projections_[k])
       continue;
     const int source = plan_.projections[k].source;
     const bool forced = args.clamp[source].ptr || args.unclamp[source].ptr;
-    const bool known_ahead = populations_[source]->is_input() && !forced;
+    const bool known_ahead = populations_[source]->is_input() && !forced && !args.attend;
     projections_[k]->begin_run(args, static_cast<int>(k), known_ahead);
     if (known_ahead)
       longest_block_ = std::min(longest_block_, projections_[k]->longest_block());
@@ -201,6 +202,10 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
     // the first learning step clips what normalising left outside of the bounds, in place
     block(w, overshoots ? 1 : std::min(left, longest_block_));
     overshoots = false;
+    if (args_->attend) {
+      attend(w, Moment::ended);
+      record(w);
+    }
   }
   if (args_->normalize && !w.stopped)
     for_projections([&](Projection &p) {
@@ -242,12 +247,15 @@ void Engine::step(Worker &w, std::int64_t t) {
     advance(w, static_cast<int>(k), t);
   barrier_.wait();
   w.stopped = stop_[w.clock.parity];
+  if (!args_->told.empty())
+    attend(w, Moment::advanced);
   for (auto &population : populations_)
     population->publish(w.id, w.clock);
   if (args_->retry)
     w.spikes += populations_[args_->retry->population]->n_sent(w.id, w.clock.parity);
   learn(w, t);
-  record(w);
+  if (!args_->attend)
+    record(w);
   ++w.clock.t;
   ++w.clock.step;
   w.clock.parity ^= 1;
@@ -329,6 +337,17 @@ void Engine::learn(Worker &w, std::int64_t t) {
       if (p.has_own_variables())
         p.advance_own(w.id, pre, post);
     });
+}
+
+void Engine::attend(Worker &w, Moment moment) {
+  if (w.id == 0)
+    halted_ = args_->attend(moment);
+  barrier_.wait();
+  w.stopped = w.stopped || halted_;
+  // spikes of the step may have been written to
+  if (moment == Moment::ended)
+    for (auto &population : populations_)
+      population->look(w.id, !w.clock.parity);
 }
 
 void Engine::record(Worker &w) {

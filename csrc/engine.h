@@ -44,6 +44,7 @@ private:
   void deliver(Worker &);
   void learn(Worker &, std::int64_t t_in_block);
   void record(Worker &);
+  void attend(Worker &, Moment);
   // f(projection) for those that are more than one number per neuron
   template <class F> void for_projections(F f) {
     for (auto &projection : projections_)
@@ -70,6 +71,7 @@ private:
   const std::function<bool()> *interrupted_ = nullptr;
   RunReport report_;
   std::int64_t longest_block_ = 1;
+  bool halted_ = false;            // by those who attend
   std::int64_t next_question_ = 0; // ns
   bool stop_[2] = {}; // by parity: the next question may come before all have read the last answer
 };

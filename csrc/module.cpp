@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Python module of the CPU engine: dictionaries of numbers and pointers in, a report out.
+#include <exception>
 #include <mutex>
 
 #include "engine.h"
@@ -96,6 +97,23 @@ public:
     args.fresh = number<bool>(d, "fresh");
     args.progress = pointer<std::int64_t>(d, "progress");
     args.done = pointer<std::int64_t>(d, "done");
+    std::exception_ptr thrown;
+    if (const py::object call = get(d, "attend"); !call.is_none()) {
+      args.told = get(d, "told").cast<std::vector<std::uint8_t>>();
+      if (!args.told.empty())
+        same(args.told.size(), static_cast<int>(n_populations_), "told");
+      args.attend = [&thrown, call](Moment moment) {
+        if (thrown)
+          return true;
+        py::gil_scoped_acquire acquire;
+        try {
+          call(moment == Moment::ended);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        return static_cast<bool>(thrown);
+      };
+    }
     RunReport report;
     {
       py::gil_scoped_release release;
@@ -104,6 +122,8 @@ public:
         return PyErr_CheckSignals() != 0;
       });
     }
+    if (thrown)
+      std::rethrow_exception(thrown);
     if (report.interrupted)
       throw py::error_already_set();
     py::dict out;

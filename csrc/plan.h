@@ -3,6 +3,7 @@
 // fastsnn/plan.py).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -105,6 +106,9 @@ struct Retry {
   double boost = 0.0;
 };
 
+// of a step, when others may act: neurons have advanced, but nobody knows who spikes; the step ends
+enum class Moment { advanced, ended };
+
 struct RunArgs {
   std::int64_t n_steps = 0, n_samples = 1;
   std::uint64_t step = 0;
@@ -122,6 +126,10 @@ struct RunArgs {
   std::vector<Record> records;
   std::optional<Retry> retry;
   std::int64_t *progress = nullptr, *done = nullptr;
+  // called on the calling thread at every moment of a step; true stops the run behind the step
+  std::function<bool(Moment)> attend;
+  // populations whose spikes and traces `attend` writes when neurons have advanced; may be empty
+  std::vector<std::uint8_t> told;
 };
 
 struct RunReport {

@@ -58,6 +58,7 @@ void Population::begin_run(const RunArgs &args, int index, bool bytes_watched) {
   counts_ = args.counts[index];
   winners_ = args.winners[index];
   uniforms_ = args.uniforms[index];
+  told_ = !args.told.empty() && args.told[index];
   if (clamp_.ptr || unclamp_.ptr)
     for (Private &p : privates_)
       p.forced.reserve(n_);
@@ -73,9 +74,13 @@ void Population::begin(int thread, int parity) {
   Private &p = privates_[thread];
   for (std::size_t k = 0; k < plan_.window.size(); ++k)
     p.slot[k] = static_cast<std::int32_t>(*plan_.window[k].head);
+  look(thread, parity);
+}
+
+void Population::look(int thread, int parity) {
   for (std::int64_t b = 0; b < batch_; ++b) {
     std::int32_t *ids = own_ids(thread, parity, b);
-    p.lists[parity][b] = {ids, ids_of(plan_.spike + b * n_, n_, ids)};
+    privates_[thread].lists[parity][b] = {ids, ids_of(plan_.spike + b * n_, n_, ids)};
   }
 }
 
@@ -210,6 +215,8 @@ void Population::trace(Range own, std::int64_t b, Ids ids) {
 }
 
 void Population::publish(int thread, const Clock &clock) {
+  if (told_)
+    return look(thread, clock.parity);
   Private &p = privates_[thread];
   const Range own = ranges_[thread];
   for (std::int64_t b = 0; b < batch_; ++b) {

@@ -27,6 +27,8 @@ public:
   void begin_run(const RunArgs &args, int index, bool bytes_watched);
   // lists from the bytes that the last run left
   void begin(int thread, int parity);
+  // lists from the bytes as they are now
+  void look(int thread, int parity);
   void reset(int thread, int parity);
   void restart_counts(int thread, std::int64_t sample);
   // inputs: this step's lists; they stay where they are until the block ends
@@ -71,6 +73,7 @@ private:
   std::int32_t *counts_ = nullptr;
   const std::int32_t *winners_ = nullptr;
   const float *uniforms_ = nullptr;
+  bool told_ = false; // others write spikes and traces
 };
 
 } // namespace fastsnn

@@ -216,6 +216,11 @@ class RunArgs:
     recorded: tuple[int, ...] = ()  # populations whose spikes are reported
     progress: Callable[[int], None] | None = None  # called with the number of finished samples
     fresh: bool = False  # whether weights may leave their bounds, for they were written to
+    # called within every step: attend(False) when neurons have advanced, where `told` has any;
+    # attend(True) when the step has ended, before it is recorded.  The plan's tensors are up to
+    # date, and may be written to but for weights that learn
+    attend: Callable[[bool], object] | None = None
+    told: frozenset[int] = frozenset()  # populations whose spikes and traces attend(False) writes
 
 
 @dataclass

@@ -26,7 +26,8 @@ except ImportError as error:
 
 NAME = "cpu"
 DEVICES = ("cpu",)
-ABI = 3
+ATTENDED = True  # it takes RunArgs.attend
+ABI = 4
 KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field")
 _TRY_AGAIN = 50
 
@@ -88,6 +89,8 @@ class Program:
             "fresh": args.fresh or self._last != threads,
             "done": done.data_ptr(),
             "progress": finished.data_ptr(),
+            "attend": args.attend,
+            "told": [k in args.told for k in range(len(self.plan.populations) if args.told else 0)],
         }
         self._last = threads
         start = perf_counter()
@@ -97,7 +100,8 @@ class Program:
             report.tries = list(result["tries"])
         except KeyboardInterrupt:
             report.interrupted = True
-        report.samples, report.steps = int(done[0]), int(done[1])
+        finally:
+            report.samples, report.steps = int(done[0]), int(done[1])
         self._choice.note(threads, report.steps, perf_counter() - start)
 
     def _plan_dict(self, threads: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fastsnn.random import Purpose, philox, stream, uniform
 
 NAME = "torch"
 DEVICES = ("cpu", "cuda", "mps")
+ATTENDED = True
 
 
 def supports(plan: Plan) -> str | None:
@@ -117,9 +118,13 @@ class _Run:
         ]
         for p, (i_syn, *received) in zip(plan.populations, currents, strict=True):
             self._advance(p, i_syn, received, t)
+        if self.args.told:
+            self.args.attend(False)
         self.ports.scatter(self._clock)
         for wired in self.wired:
             self._learn(wired)
+        if self.args.attend:
+            self.args.attend(True)
         row = self.sample * self.args.n_steps + t
         for r in self.args.records:
             done = r.phase + row + 1
@@ -186,6 +191,8 @@ class _Run:
             spike = i_syn != 0.0
         else:
             spike, i_syn = self._neurons(p, i_syn, received, row)
+        if p.index in args.told:
+            return
         if p.one_spike:
             spike = self._one_spike(p, spike, row)
         if p.x is not None:

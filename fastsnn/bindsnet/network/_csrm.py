@@ -24,10 +24,12 @@ class Windows:
         self.layer, shown = layer.layer, layer.layer.s
         into = [c for pair, c in net.connections.items() if pair[1] == layer.name]
         if any(type(c) is not Connection for c in into) or self.layer.sum_input:
-            raise Untranslatable(f"layer '{layer.name}' is CSRM, and more than weighs its input")
+            reason = f"layer '{layer.name}' is CSRM, and more than weighs its input"
+            raise Untranslatable(reason, ("layer", layer.name))
         rules = [c.update_rule for c in into]
         if any(bool(r.nu.any()) or r.weight_decay != 1.0 for r in rules):
-            raise Untranslatable(f"layer '{layer.name}' is CSRM, and its input learns")
+            reason = f"layer '{layer.name}' is CSRM, and its input learns"
+            raise Untranslatable(reason, ("layer", layer.name))
         owners = {id(x.layer): x for x in layers.values()}
         self.into = [(c, owners.get(id(c.source))) for c in into]
         sizes = (self.layer.res_window_size, self.layer.ref_window_size)

@@ -19,17 +19,34 @@ class Cell:
 
     def __init__(self, container: MutableMapping[str, Any], key: str, tensor: Tensor) -> None:
         self.container, self.key, self.tensor = container, key, tensor
+        self.lent: tuple[Any, int] = (None, 0)
+
+    def lend(self) -> None:
+        """Let a copy stand there, which others may keep."""
+        copy = self.tensor.clone()
+        self.lent = (copy, copy._version)
+        self.container[self.key] = copy
 
     def adopt(self) -> None:
         """Take over the values that stand there, and stand there."""
+        self.read()
+        self.show()
+
+    def show(self) -> None:
+        """Stand there."""
+        self.container[self.key] = self.tensor
+
+    def read(self) -> None:
+        """Take over the values that stand there."""
         shown = self.container.get(self.key)
         if shown is self.tensor:
             return
-        if shown is not None:
+        copy, version = self.lent
+        known = shown is copy and shown is not None and shown._version == version
+        if shown is not None and not known:
             if self.tensor.dtype == torch.bool and shown.dtype != torch.bool:
                 shown = shown != 0
             self.tensor.copy_(shown)
-        self.container[self.key] = self.tensor
 
 
 class LiveParameter(Parameter):

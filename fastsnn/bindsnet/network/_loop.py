@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,22 +15,16 @@ if TYPE_CHECKING:
     from fastsnn.bindsnet.network._request import Request
     from fastsnn.bindsnet.network.network import Network
 
+Pair = tuple[str, str]
+
 
 def run_steps(net: Network, request: Request) -> None:
     """All steps of a run, then normalisation."""
-    options = {
-        pair: {
-            **request.kwargs,
-            **request.amplitudes(pair),
-            "mask": request.masks.get(pair),
-            "learning": net.learning,
-        }
-        for pair in net.connections
-    }
+    options = options_of(net, request)
     for t in range(request.steps):
-        currents = {} if request.one_step else _currents(net)
+        currents = {} if request.one_step else deliver(net, net.connections)
         for name, layer in net.layers.items():
-            _advance(net, request, name, layer, currents, t)
+            advance(net, request, name, layer, currents, t)
         for pair, connection in net.connections.items():
             connection.update(**options[pair])
         for monitor in net.monitors.values():
@@ -38,13 +33,24 @@ def run_steps(net: Network, request: Request) -> None:
         connection.normalize()
 
 
-def _currents(net: Network, only: str | None = None) -> dict[str, Tensor]:
-    """What all connections deliver, of the spikes that their sources show now."""
+def options_of(net: Network, request: Request) -> dict[Pair, dict[str, Any]]:
+    """What `update` of every connection is given."""
+    return {
+        pair: {
+            **request.kwargs,
+            **request.amplitudes(pair),
+            "mask": request.masks.get(pair),
+            "learning": net.learning,
+        }
+        for pair in net.connections
+    }
+
+
+def deliver(net: Network, pairs: Iterable[Pair]) -> dict[str, Tensor]:
+    """What connections deliver, of the spikes that their sources show now: by target."""
     currents: dict[str, Tensor] = {}
-    for pair, connection in net.connections.items():
-        name = pair[1]
-        if only not in (None, name):
-            continue
+    for pair in pairs:
+        connection, name = net.connections[pair], pair[1]
         source, target = connection.source, connection.target
         if isinstance(target, CSRMNodes):
             delivered = connection.compute_window(source.s)
@@ -58,9 +64,10 @@ def _currents(net: Network, only: str | None = None) -> dict[str, Tensor]:
     return currents
 
 
-def _advance(
+def advance(
     net: Network, request: Request, name: str, layer: Nodes, currents: dict[str, Tensor], t: int
 ) -> None:
+    """One step of a layer: input, injection, neurons, clamps."""
     given = request.inputs.get(name)
     current = currents.get(name)
     if given is not None:
@@ -68,7 +75,8 @@ def _advance(
         current = row if current is None else current + row
     if request.one_step:
         # as there: what connections deliver replaces what comes from outside
-        current = _currents(net, only=name).get(name, current)
+        into = (pair for pair in net.connections if pair[1] == name)
+        current = deliver(net, into).get(name, current)
     if name in request.forced["injects_v"]:
         injected = request.row("injects_v", name, t)
         layer.v = layer.v + injected.to(layer.v.dtype)

@@ -32,7 +32,12 @@ _POOL = {
     topology.MaxPool2dConnection: structured.MaxPool2d,
     topology.MaxPoo3dConnection: structured.MaxPool3d,
 }
+MCC_RULES = (mcc.PostPre, mcc.Hebbian, mcc.MSTDP, mcc.MSTDPET)
 _STATIC = (Weight, Mask, Intensity, Bias)
+KNOWN = (
+    topology.Connection, topology.SparseConnection, topology.LocalConnection,
+    topology.MeanFieldConnection, topology.MulticompartmentConnection, *_CONV, *_LOCAL, *_POOL,
+)  # fmt: skip
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Parts:
 
     rule: None where nothing learns.  decay: factor of a step.  signed: norm holds a plain sum.
     rates: decay of pooling's rates, which lie in the connection's buffers.  is_copy: the weight is
-    a dense copy of a sparse one.
+    a dense copy of a sparse one.  own_norm: only the connection itself knows how to normalise.
     """
 
     weight: Tensor
@@ -56,41 +61,70 @@ class Parts:
     bias: Tensor | None = None
     rates: float | None = None
     is_copy: bool = False
+    own_norm: bool = False
 
 
-def parts_of(pair: Any, connection: Any) -> Parts:
-    """Raises Untranslatable."""
-    own = {"compute", "update", "normalize"} & set(vars(connection))
-    if own:
-        raise Untranslatable(f"connection {pair} has a {min(own)} of its own")
+def parts_of(pair: Any, connection: Any, rests: bool) -> Parts:
+    """What a connection is made of.  rests: it only delivers, for torch changes its weight.
+
+    Raises Untranslatable.
+    """
+    if "compute" in vars(connection):
+        raise Untranslatable(f"connection {pair} has a compute of its own", ("connection", pair))
+    own = {"update", "normalize"} & set(vars(connection))
+    if own and not rests:
+        raise Untranslatable(f"connection {pair} has a {min(own)} of its own", ("rule", pair))
+    if type(connection) is topology.MulticompartmentConnection:
+        return _of_features(pair, connection, rests)
+    parts = _delivering(pair, connection)
+    if not rests:
+        _learning(pair, connection, parts)
+    elif parts.is_copy:
+        # torch would change what was copied
+        raise Untranslatable(f"connection {pair} is sparse", ("connection", pair))
+    return parts
+
+
+def _delivering(pair: Any, connection: Any) -> Parts:
+    """The weight, and where it leads."""
     kind = type(connection)
-    if kind is topology.MulticompartmentConnection:
-        return _of_features(pair, connection)
-    if getattr(connection, "Dales_rule", None) is not None:
-        raise Untranslatable(f"connection {pair} follows Dale's rule")
     if kind is topology.LocalConnection:
-        return _learning(pair, connection, _patches(pair, connection))
+        return _patches(pair, connection)
     if kind is topology.Connection:
-        parts = Parts(connection.w, bias=connection.b, signed=False)
-        return _learning(pair, connection, parts)
+        return Parts(connection.w, bias=connection.b, signed=False)
     if kind in _CONV or kind in _LOCAL:
         return _windowed(pair, connection)
     if kind in _POOL:
         return _pooled(pair, connection)
     if kind is topology.SparseConnection:
-        parts = Parts(connection.w.to_dense(), bias=connection.b, signed=False, is_copy=True)
-        return _learning(pair, connection, parts)
+        return Parts(connection.w.to_dense(), bias=connection.b, signed=False, is_copy=True)
     if kind is topology.MeanFieldConnection and connection.source.batch_size == 1:
-        return Parts(connection.w, norm=connection.norm, kind="mean_field")
-    raise Untranslatable(f"connection {pair} is a {kind.__name__}")
+        return Parts(connection.w, kind="mean_field")
+    raise Untranslatable(f"connection {pair} is a {kind.__name__}", ("connection", pair))
 
 
-def _learning(pair: Any, connection: Any, parts: Parts) -> Parts:
-    rule = connection.update_rule
-    parts.bounds, parts.norm = (connection.wmin, connection.wmax), connection.norm
+def _learning(pair: Any, connection: Any, parts: Parts) -> None:
+    """Add what acts on the weight."""
+    kind, rule = type(connection), connection.update_rule
+    part = ("rule", pair)
+    if connection.Dales_rule is not None:
+        raise Untranslatable(f"connection {pair} follows Dale's rule", part)
+    parts.norm = connection.norm
+    if kind in _POOL or kind is topology.MeanFieldConnection:
+        return
+    parts.bounds = (connection.wmin, connection.wmax)
     parts.decay = getattr(rule, "weight_decay", 1.0)
-    parts.rule = None if type(rule) is classic.NoOp else rule
-    return parts
+    parts.rule = rule = None if type(rule) is classic.NoOp else rule
+    conv, many = kind in _CONV, getattr(connection, "in_channels", 1) > 1
+    parts.own_norm = kind in _LOCAL and many
+    if not conv and kind not in _LOCAL:
+        return
+    if type(rule) is classic.MSTDPET:
+        raise Untranslatable(f"connection {pair} learns by MSTDPET, which changes nothing", part)
+    if conv and type(rule) is classic.MSTDP:
+        raise Untranslatable(f"connection {pair} learns by MSTDP, all filters alike", part)
+    if rule is not None and many and kind is not topology.Conv2dConnection:
+        raise Untranslatable(f"connection {pair} learns from patches of mixed channels", part)
 
 
 def _patches(pair: Any, connection: Any) -> Parts:
@@ -122,16 +156,6 @@ def _windowed(pair: Any, connection: Any) -> Parts:
         places = connection.target.n // connection.out_channels
         parts.bias = connection.b.detach().repeat_interleave(places)
         parts.bias = parts.bias if bool(parts.bias.any()) else None
-    _learning(pair, connection, parts)
-    many = connection.in_channels > 1
-    if type(parts.rule) is classic.MSTDPET:
-        raise Untranslatable(f"connection {pair} learns by MSTDPET, which changes nothing there")
-    if parts.rule is not None and conv and type(parts.rule) is classic.MSTDP:
-        raise Untranslatable(f"connection {pair} learns by MSTDP, all filters alike")
-    if parts.rule is not None and many and type(connection) is not topology.Conv2dConnection:
-        raise Untranslatable(f"connection {pair} learns from patches of mixed channels")
-    if not conv and many and parts.norm is not None:
-        raise Untranslatable(f"connection {pair} has a norm for each channel")
     return parts
 
 
@@ -150,27 +174,37 @@ def _pooled(pair: Any, connection: Any) -> Parts:
     return Parts(weight, kind="max_pool", synapses=layout.synapses, rates=float(connection.decay))
 
 
-def _of_features(pair: Any, connection: Any) -> Parts:
-    features = connection.pipeline
+def _of_features(pair: Any, connection: Any, rests: bool) -> Parts:
+    features, part = connection.pipeline, ("connection", pair)
     kinds = [type(f) for f in features]
     if not features or not set(kinds) <= set(_STATIC) or connection.traces:
         names = ", ".join(k.__name__ for k in kinds) or "nothing"
-        raise Untranslatable(f"connection {pair} is made of {names}, or traced")
+        raise Untranslatable(f"connection {pair} is made of {names}, or traced", part)
     if any(
         f.enforce_polarity or getattr(f, "norm_frequency", "sample") != "sample" for f in features
     ):
-        raise Untranslatable(f"connection {pair} does more than weigh")
+        raise Untranslatable(f"connection {pair} does more than weigh", part)
     idle = connection.manual_update or all(type(f.learning_rule) is mcc.NoOp for f in features)
     if kinds != [Weight]:
         if not idle or any(f.norm is not None for f in features):
-            raise Untranslatable(f"connection {pair} learns, but is not made of one Weight")
+            raise Untranslatable(f"connection {pair} learns, and is made of several parts", part)
         return _product(features)
     feature, rule = features[0], features[0].learning_rule
+    if rests:
+        return Parts(feature.value)
     if idle:
         return Parts(feature.value, norm=feature.norm)
+    if type(rule) not in MCC_RULES:
+        name = type(rule).__name__
+        raise Untranslatable(f"connection {pair} learns by {name}", ("rule", pair))
     if rule.feature_value is not feature.value:
-        raise Untranslatable(f"connection {pair} learns a tensor that it does not use")
+        raise Untranslatable(f"connection {pair} learns a tensor that it does not use", part)
     return Parts(feature.value, rule, (rule.min, rule.max), feature.norm, rule.decay)
+
+
+def is_product(features: list[Any]) -> bool:
+    """Whether features are natively multiplied into one weight."""
+    return {type(f) for f in features} <= set(_STATIC)
 
 
 def _product(features: list[Any]) -> Parts:

@@ -29,15 +29,27 @@ LAYERS = (
     nodes.CurrentLIFNodes, nodes.AdaptiveLIFNodes, nodes.DiehlAndCookNodes, nodes.IzhikevichNodes,
     nodes.SRM0Nodes, nodes.CSRMNodes, SubtractiveResetIFNodes,
 )  # fmt: skip
+KNOWN = (*LAYERS, nodes.Input)
 _NEUTRAL = {"theta_plus": 0.0, "decay_theta": 1.0}  # a threshold that does not adapt
 
 
+# ("layer", name), ("connection", pair), ("rule", pair); ("spikes", name): those of other values
+Part = tuple[str, Any]
+
+
 class Untranslatable(Exception):
-    """Why a network, or a run of it, has no native counterpart."""
+    """Why a part of a network, or of a run, has no native counterpart; None: the whole network."""
+
+    def __init__(self, reason: str, part: Part | None = None) -> None:
+        super().__init__(reason)
+        self.part = part
 
 
 class Layer:
     """One layer as a population: its plan and its cells."""
+
+    # whether connections end or begin here natively
+    reached = heard = False
 
     def __init__(self, name: str, index: int, layer: Nodes, adapting: bool) -> None:
         self.name, self.layer, self.is_input = name, layer, type(layer) is nodes.Input
@@ -101,13 +113,35 @@ class Layer:
             return _flat(torch.as_tensor(special[name], device=layer.s.device))
         number = _flat(layer._buffers[NAMES.get(name, name)])
         if number.numel() not in (1, layer.n):
-            raise Untranslatable(f"layer '{self.name}' has {name} of a shape of its own")
+            raise Untranslatable(
+                f"layer '{self.name}' has {name} of a shape of its own", ("layer", self.name)
+            )
         return number
+
+    def side(self, name: str) -> Tensor | None:
+        """The tensor of a variable, for rules."""
+        cell = self.cells.get(name)
+        return None if cell is None else cell.tensor
+
+    def lend(self, last: Tensor | None) -> None:
+        """Show copies, as a step on torch does: those who look may keep them."""
+        for cell in self.cells.values():
+            cell.lend()
+        self.show(last)
+        if self.is_input and last is not None and last.dtype in (torch.bool, torch.uint8):
+            self.layer._buffers["s"] = s = self.layer._buffers["s"].clone()
+            self.last_shown = (s, s._version)
 
     def adopt(self) -> None:
         """Take over what users wrote, and show the program's tensors."""
+        self.read()
         for cell in self.cells.values():
-            cell.adopt()
+            cell.show()
+
+    def read(self) -> None:
+        """Take over what users wrote."""
+        for cell in self.cells.values():
+            cell.read()
         if self.is_input:
             s = self.layer.s
             known = self.last_shown
@@ -135,26 +169,30 @@ def _flat(x: Tensor) -> Tensor:
 
 def check_layer(name: str, layer: Nodes) -> None:
     """Raise Untranslatable for a layer that is not one of ours, just as we made it."""
-    if type(layer) not in (*LAYERS, nodes.Input):
-        raise Untranslatable(f"layer '{name}' is a {type(layer).__name__}")
+    part = ("layer", name)
+    if type(layer) not in KNOWN:
+        raise Untranslatable(f"layer '{name}' is a {type(layer).__name__}", part)
     changed = {"forward", "set_batch_size", "train"} & set(vars(layer))
     if changed:
-        raise Untranslatable(f"layer '{name}' has a {min(changed)} of its own")
+        raise Untranslatable(f"layer '{name}' has a {min(changed)} of its own", part)
     if layer.s.dim() == 0 or layer.s.numel() == 0:
         raise Untranslatable(f"layer '{name}' has no neurons or no batch size")
     numbers = {k: b for k, b in layer._buffers.items() if b.is_floating_point() and k != "s"}
     if any(b.dtype != torch.float32 for b in numbers.values()):
-        raise Untranslatable(f"layer '{name}' is no float32")
+        raise Untranslatable(f"layer '{name}' is no float32", part)
     sizes = (1, layer.n, len(layer.s) * layer.n)
     own = {"S", "resKernel", "refKernel", "last_spikes"}
     odd = [k for k, b in numbers.items() if b.numel() not in sizes and k not in own]
     if odd:
-        raise Untranslatable(f"layer '{name}' has {odd[0]} of a shape of its own")
+        raise Untranslatable(f"layer '{name}' has {odd[0]} of a shape of its own", part)
 
 
 def parameters(layer: Nodes) -> Iterator[Any]:
     """Everything that a layer's plan was made of, to be compared with `==` and `is`."""
     yield id(layer)
+    if type(layer) not in KNOWN:
+        yield len(layer.s)
+        return
     yield from (len(layer.s), layer.dt, layer.traces, layer.traces_additive, layer.sum_input)
     changes = {"s", "x", "summed"}
     if isinstance(layer, ModelNodes) and layer.reading is not None:
@@ -173,13 +211,9 @@ def mode(net: Network) -> tuple[bool, ...] | None:
     return None if all(a == learning for a in adaptive) else (learning, *adaptive)
 
 
-def layers_of(net: Network) -> dict[str, Layer]:
-    """All layers as populations; where only some learn, thresholds that rest are made to."""
-    uniform = mode(net) is None
-    return {
-        name: Layer(name, k, layer, uniform or bool(layer.learning))
-        for k, (name, layer) in enumerate(net.layers.items())
-    }
+def adapts(net: Network, layer: Nodes) -> bool:
+    """Whether the layer's thresholds are left to `learning`; those that rest alone are made to."""
+    return mode(net) is None or bool(layer.learning)
 
 
 def _is_adaptive(layer: Nodes) -> bool:

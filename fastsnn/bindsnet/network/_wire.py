@@ -4,47 +4,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fastsnn import models
-from fastsnn.bindsnet.learning import MCC_learning as mcc
 from fastsnn.bindsnet.learning import learning as classic
 from fastsnn.bindsnet.learning._rules import constants
 from fastsnn.bindsnet.network._live import Cell
-from fastsnn.bindsnet.network._parts import parts_of
+from fastsnn.bindsnet.network._parts import KNOWN, MCC_RULES, is_product, parts_of
 from fastsnn.bindsnet.network._translate import Layer, Untranslatable
 from fastsnn.connectivity import all_finite
 from fastsnn.models.declare import Rule
 from fastsnn.plan import ProjectionPlan
 
+if TYPE_CHECKING:
+    from fastsnn.bindsnet.network._aside import Relay
+
 RULES = (
     classic.PostPre, classic.WeightDependentPostPre, classic.Hebbian, classic.MSTDP,
-    classic.MSTDPET, classic.Rmax, mcc.PostPre, mcc.Hebbian, mcc.MSTDP, mcc.MSTDPET,
+    classic.MSTDPET, classic.Rmax, *MCC_RULES,
 )  # fmt: skip
 _REDUCTIONS = {torch.sum: "sum", torch.squeeze: "sum", torch.mean: "mean", torch.amax: "max"}
 
 
 class Wire:
-    """One connection as a projection: its plan, its cells, and its rule's live numbers."""
+    """One connection as a projection: its plan, its cells, and its rule's live numbers.
+
+    rests: the projection only delivers; torch learns and normalises.
+    """
 
     def __init__(
         self, pair: tuple[str, str], index: int, connection: Any, ends: tuple[int, int],
-        sides: tuple[Layer, Layer], learns: bool,
+        sides: tuple[Layer | Relay, Layer | Relay], learns: bool, rests: bool,
     ) -> None:  # fmt: skip
-        self.pair, self.connection = pair, connection
-        self.parts = parts = parts_of(pair, connection)
+        self.pair, self.connection, self.rests = pair, connection, rests
+        self.parts = parts = parts_of(pair, connection, rests)
         self.weight, self.rule, self.norm = parts.weight, parts.rule, parts.norm
         self.bounds = [
             torch.as_tensor(b, dtype=torch.float32, device=self.weight.device).detach().reshape(-1)
             for b in parts.bounds
         ]
         if self.rule is not None and (type(self.rule) not in RULES or "update" in vars(self.rule)):
-            raise Untranslatable(f"connection {pair} learns by {type(self.rule).__name__}")
+            raise Untranslatable(
+                f"connection {pair} learns by {type(self.rule).__name__}", ("rule", pair)
+            )
         if self.weight.dtype != torch.float32 or not self.weight.is_contiguous():
-            raise Untranslatable(f"connection {pair} has a weight that is no plain float32")
+            raise Untranslatable(
+                f"connection {pair} has a weight that is no plain float32", ("connection", pair)
+            )
         self._check_sizes(sides[0].layer.n, sides[1].layer.n)
         self.learns = learns and self.rule is not None
         self.cells: list[Cell] = []
@@ -67,17 +76,24 @@ class Wire:
         odd = size not in sizes.get(parts.kind, (size,))
         odd = odd or any(b.numel() not in (1, size) for b in self.bounds)
         if odd or (parts.bias is not None and parts.bias.numel() != n_post):
-            raise Untranslatable(f"connection {self.pair} has a weight, bounds or b of odd size")
+            raise Untranslatable(
+                f"connection {self.pair} has a weight, bounds or b of odd size",
+                ("connection", self.pair),
+            )
 
     def _norm(self) -> float | None:
         """The norm that the program restores; other kinds are restored on torch after a run."""
         nonnegative = bool((self.bounds[0] >= 0).all())
         plain = isinstance(self.norm, float | int) and self.norm > 0
-        plain = plain and self.parts.kind in ("dense", "indexed")
+        plain = plain and self.parts.kind in ("dense", "indexed") and not self.parts.own_norm
         return float(self.norm) if plain and (nonnegative or not self.parts.signed) else None
 
     def _plan(
-        self, index: int, ends: tuple[int, int], sides: tuple[Layer, Layer], decay: float
+        self,
+        index: int,
+        ends: tuple[int, int],
+        sides: tuple[Layer | Relay, Layer | Relay],
+        decay: float,
     ) -> ProjectionPlan:
         model, w = self.model, self.weight
         pre, post = (
@@ -115,18 +131,22 @@ class Wire:
         self.cells.append(Cell(own, name, own[name]))
         return own[name]
 
-    def _side(self, at: str, layer: Layer) -> tuple[Tensor, ...]:
+    def _side(self, at: str, layer: Layer | Relay) -> tuple[Tensor, ...]:
         if self.model is None:
             return ()
         own, batch = self.model.own(at), len(layer.spike)
-        return tuple(
-            self._cell(k).view(batch, -1)
-            if k in own
-            else layer.cells[k.removesuffix(f"_{at}")].tensor.view(batch, -1)
+        found = [
+            self._cell(k) if k in own else layer.side(k.removesuffix(f"_{at}"))
             for k in self.model.side(at)
-        )
+        ]
+        if any(tensor is None for tensor in found):
+            raise Untranslatable(
+                f"connection {self.pair} learns from what layer '{layer.name}' keeps on torch",
+                ("rule", self.pair),
+            )
+        return tuple(tensor.view(batch, -1) for tensor in found)
 
-    def _last(self, at: str, layer: Layer) -> Tensor | None:
+    def _last(self, at: str, layer: Layer | Relay) -> Tensor | None:
         if self.model is None or not self.model.lag:
             return None
         last = self.rule.traces.last
@@ -147,7 +167,10 @@ class Wire:
         if written:
             # the sum is a hundred times as fast, and says yes nearly always
             if not bool(torch.isfinite(w.sum())) and not all_finite(w):
-                raise Untranslatable(f"connection {self.pair} has weights that are no numbers")
+                raise Untranslatable(
+                    f"connection {self.pair} has weights that are no numbers",
+                    ("connection", self.pair),
+                )
             self.changed.fill_(True)
         self.seen_at = w._version
         return written
@@ -167,36 +190,52 @@ class Wire:
 
     def finish(self) -> None:
         """After a run: show what was learnt, and normalise where the program does not."""
+        self.store()
+        if self.rests or (self.norm is not None and self.native_norm is None):
+            self.connection.normalize()
+
+    def store(self) -> None:
+        """Where the weight is a copy, show what was learnt."""
         changing = self.learns or self.plan.weight_decay or self.native_norm is not None
         if self.parts.is_copy and changing:
             self.connection.store(self.weight)
-        if self.norm is not None and self.native_norm is None:
-            self.connection.normalize()
+
+    def follow(self) -> None:
+        """Where torch has put another tensor in the weight's place, take its values."""
+        connection = self.connection
+        shown = connection.pipeline[0].value if hasattr(connection, "pipeline") else connection.w
+        if shown.data_ptr() != self.plan.w.data_ptr():
+            self.plan.w.copy_(shown.detach().reshape(self.plan.w.shape))
 
 
 def _check_rule(pair: Any, rule: Any) -> None:
-    if rule.reduction not in _REDUCTIONS:
-        raise Untranslatable(f"connection {pair} reduces the batch by a function of its own")
-    if rule.nu[0].numel() != 1:
-        raise Untranslatable(f"connection {pair} has a learning rate per neuron")
-    if getattr(rule, "average_update", 0):
-        raise Untranslatable(f"connection {pair} averages its updates")
-    if rule.model is models.WeightDependentPostPre and rule.wmin.numel() + rule.wmax.numel() > 2:
-        raise Untranslatable(f"connection {pair} has soft bounds per synapse")
+    soft = rule.model is models.WeightDependentPostPre
+    reasons = {
+        "reduces the batch by a function of its own": rule.reduction not in _REDUCTIONS,
+        "has a learning rate per neuron": rule.nu[0].numel() != 1,
+        "averages its updates": bool(getattr(rule, "average_update", 0)),
+        "has soft bounds per synapse": soft and rule.wmin.numel() + rule.wmax.numel() > 2,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise Untranslatable(f"connection {pair} {reason}", ("rule", pair))
 
 
 def parameters(connection: Any) -> Iterator[Any]:
     """Everything that a connection's plan was made of, to be compared."""
     yield id(connection)
+    if type(connection) not in KNOWN:
+        return
     yield from (k for k in ("compute", "update", "normalize") if k in connection.__dict__)
     features = getattr(connection, "pipeline", None)
     if features is not None:
         yield from (connection.manual_update, connection.traces, len(features))
+        fixed = is_product(features)
         for f in features:
             yield from (id(f), f.enforce_polarity, getattr(f, "norm_frequency", None))
             yield from _tensor(f.value)
             # a product of several is a copy
-            yield f.value._version if len(features) > 1 and isinstance(f.value, Tensor) else 0
+            yield f.value._version if len(features) > 1 and fixed else 0
             yield from _same(f.norm)
             yield from _rule(f.learning_rule)
         return

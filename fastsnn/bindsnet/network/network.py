@@ -22,7 +22,7 @@ from fastsnn.bindsnet.network.topology import AbstractConnection
 from fastsnn.errors import BackendError, FastsnnError
 
 # translations: of learning, of resting, of networks that change back and forth
-_KEPT = 4
+_KEPT = 6
 # a path that names its backend; the others take the fastest
 _BACKENDS = {"reference": "torch"}
 
@@ -33,15 +33,16 @@ class Network(Module):
     dt: time step, ms.  batch_size: independent copies of the state; a run adapts it to its input.
     learning: whether connections learn.  reward_fn: class of a reward predictor.
 
-    backend: "auto" runs natively where the whole network can and else on torch; "torch"; "native";
-    "reference" (fastsnn's, slow).
+    backend: "auto" runs natively what can be, and the rest on torch within the same steps; "torch";
+    "native" (all of it, or an error); "reference" (as "auto", by fastsnn's reference, slow).
+    on_torch: what ran on torch in the last run, by part, and why.
 
     layers: by name; connections: by (source, target); monitors: by name.  The order in which they
     are added is the order in which they act.
     """
 
     # of a copy or a file no part
-    transient = ("_fast", "_last", "told")
+    transient = ("_fast", "_last", "told", "on_torch")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Network(Module):
         self.reward_fn = None if reward_fn is None else reward_fn()
         self.backend = "auto"
         self.told: set[str] = set()
+        self.on_torch: dict[Any, str] = {}
         self._fast: dict[Any, Any] = {}
         self._last: Any = None
 
@@ -104,50 +106,70 @@ class Network(Module):
         self._execute(request)
 
     def _execute(self, request: Request) -> None:
-        """Run natively where the whole network can, else on torch."""
+        """Run natively what can be, else all on torch."""
         if self.backend != "torch" and request.steps and self.layers:
             reason = self._run_natively(request)
             if reason is None:
                 return
             if self.backend != "auto":
                 raise BackendError(f"backend='{self.backend}' cannot run this network: {reason}.")
-            if reason not in self.told:
-                self.told.add(reason)
-                warnings.warn(
-                    f"This network runs on torch, step by step, and so slower than it could: "
-                    f"{reason}.",
-                    stacklevel=3,
-                )
+            self._tell_once("This network runs on torch, step by step", [reason])
         if request.replay:
             raise BackendError("run(replay=...): recorded draws are replayed natively only.")
         run_steps(self, request)
 
+    def _tell_once(self, what: str, reasons: list[str]) -> None:
+        new = [reason for reason in reasons if reason not in self.told]
+        if new:
+            self.told.update(new)
+            warnings.warn(f"{what}, and so slower than it could: {'; '.join(new)}.", stacklevel=5)
+
     def _run_natively(self, request: Request) -> str | None:
         """Run in one call of a native backend; returns None, or why that cannot be."""
-        if request.one_step:
-            return "one_step=True sends spikes on within a step"
         # they know all of this package, so that it comes first
-        from fastsnn.bindsnet.network._fast import Fast, fingerprint
+        from fastsnn.bindsnet.network._fast import fingerprint, set_aside
         from fastsnn.bindsnet.network._translate import Untranslatable
 
-        now = (self.backend, *fingerprint(self))
+        aside: dict[Any, str] = {}
+        try:
+            if request.one_step:
+                raise Untranslatable("one_step=True sends spikes on within a step")
+            now = (self.backend, *fingerprint(self))
+            while True:
+                fast = self._translation(now, aside)
+                try:
+                    fast.run(request)
+                    return None
+                except Untranslatable as reason:
+                    set_aside(aside, reason)
+        except Untranslatable as reason:
+            self.on_torch = {"network": str(reason)}
+            return str(reason)
+
+    def _translation(self, now: tuple[Any, ...], aside: dict[Any, str]) -> Any:
+        """The program of the network as it is now, parts set aside; raises Untranslatable."""
+        from fastsnn.bindsnet.network._fast import translate
+        from fastsnn.bindsnet.network._translate import Untranslatable
+
+        now = (*now, frozenset(aside))
         if now not in self._fast:
             if len(self._fast) == _KEPT:
                 del self._fast[next(iter(self._fast))]
             try:
-                self._fast[now] = Fast(self, _BACKENDS.get(self.backend))
+                self._fast[now] = translate(self, _BACKENDS.get(self.backend), aside)
             except Untranslatable as reason:
                 self._fast[now] = reason
         fast, before, self._last = self._fast[now], self._last, now
         if isinstance(fast, Untranslatable):
-            return str(fast)
+            raise fast.with_traceback(None)
         if before != now:
             fast.forget()
-        try:
-            fast.run(request)
-        except Untranslatable as reason:
-            return str(reason)
-        return None
+        reasons = [reason for reason in fast.aside.values() if reason]
+        if reasons and self.backend == "native":
+            raise Untranslatable(reasons[0])
+        self.on_torch = dict(fast.aside)
+        self._tell_once("Of this network a part runs on torch, within every step", reasons)
+        return fast
 
     def _set_batch_size(self, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -174,7 +196,7 @@ class Network(Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.told, self._fast, self._last = set(), {}, None
+        self.told, self.on_torch, self._fast, self._last = set(), {}, {}, None
 
     def clone(self) -> Network:
         """A copy that shares nothing."""
