@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -38,6 +40,21 @@ def test_order_alone_tells_two_classes_apart():
     assert scores[0, 1].tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="labels go from -1 to 2, expected 0 to 1"):
         readouts.count_ngrams(spikes, torch.tensor([-1, 2]), 2, n=2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_ngrams_of_many_samples_are_those_of_loops(n):
+    torch.manual_seed(n)
+    spikes, labels = (torch.rand(9, 12, 6) < 0.15).byte(), torch.arange(9) % 3
+    spikes[4] = 0
+    want: dict = {}
+    for sample, label in zip(spikes, labels, strict=True):
+        active = [s.nonzero().flatten().tolist() for s in sample if s.any()]
+        for k in range(len(active) - n + 1):
+            for gram in itertools.product(*active[k : k + n]):
+                want.setdefault(gram, [0.0] * 3)[label] += 1
+    scores = readouts.count_ngrams(spikes, labels, 3, n)
+    assert {gram: row.tolist() for gram, row in scores.items()} == want
 
 
 @pytest.mark.parametrize("n_steps", [1, 255, 256, 700])

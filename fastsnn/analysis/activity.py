@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from fastsnn.analysis.style import BLUE, CYCLE, INK, PALE, RED, quiet, title
+from fastsnn.analysis.style import BLUE, CYCLE, INK, PALE, RED, counted, quiet, title
 from fastsnn.analysis.views import View, array, by_step, open_view
 
 _FEW, _SHOWN = 6, 2  # lines of every neuron up to here; else of the two that move most
@@ -56,7 +56,8 @@ def plot_spikes(
         axes.set_xlim(start * (dt or 1.0), end * (dt or 1.0))
         # half a neuron of room, the first neuron below
         axes.set_ylim(first - 0.5, first + fired.shape[1] - 0.5)
-        title(axes, f"{layer}: {len(points):,} spikes of {fired.shape[1]:,} neurons", 10)
+        found = f"{counted(len(points), 'spike')} of {counted(fired.shape[1], 'neuron')}"
+        title(axes, f"{layer}: {found}", 10)
     return view
 
 
@@ -101,7 +102,7 @@ def plot_voltages(
                 _bar(view, axes, view.artists[row], f"potential, {unit}")
         axes.set_xlim(*span)
         span_text = "" if lines else f", {v.min():.4g} to {v.max():.4g} {unit}"
-        title(axes, f"{layer}: {v.shape[1]:,} neurons{span_text}", 10)
+        title(axes, f"{layer}: {counted(v.shape[1], 'neuron')}{span_text}", 10)
     return view
 
 
@@ -188,43 +189,58 @@ def _lines(
     first: int,
     limits: np.ndarray | None,
 ) -> list:
-    """Lines over time; drawn: those of the call before, which make room."""
-    for artist in drawn or ():
-        artist.remove()
+    """Lines over time: all of them faint, their mean, some; drawn: those of the call before."""
     steps = np.linspace(*span, len(v), endpoint=False)
-    artists: list = []
     chosen = np.arange(v.shape[1])
-    if v.shape[1] > _FEW:
-        threads = [np.column_stack((steps, row)) for row in v.T]
-        faint = LineCollection(threads, colors=PALE, linewidths=0.5, alpha=max(0.15, 8 / len(v.T)))
-        artists = [axes.add_collection(faint)]
-        artists += axes.plot(steps, v.mean(1), color=INK, lw=1.6, label="mean of all")
+    many = v.shape[1] > _FEW
+    if many:
         # those that move most have something to show
         chosen = np.sort(np.argsort(v.std(0), kind="stable")[-_SHOWN:])
-    for k, neuron in enumerate(chosen):
-        colour, label = _LINES[k % len(_LINES)], f"neuron {first + neuron}"
-        artists += axes.plot(steps, v[:, neuron], color=colour, lw=1.0, label=label)
-    low, high = float(v.min()), float(v.max())
-    if limits is not None:
-        artists += _thresholds(axes, limits)
-        low, high = min(low, float(limits.min())), max(high, float(limits.max()))
+    names = [*(["mean of all"] if many else []), *(f"neuron {first + k}" for k in chosen)]
+    curves = [*([v.mean(1)] if many else []), *v[:, chosen].T]
+    if drawn is None or len(drawn) != 2 + len(curves):
+        drawn = _new_lines(axes, drawn, many, names, limits)
+    faint, *lines, legend = drawn
+    if many:
+        faint.set_segments(np.stack(np.broadcast_arrays(steps, v.T), axis=-1))
+        faint.set_alpha(max(0.15, 8 / len(v.T)))
+    for line, curve, name in zip(lines, curves, names, strict=True):
+        line.set_data(steps, curve)
+        line.set_label(name)
+    for text, name in zip(legend.get_texts(), names, strict=False):
+        text.set_text(name)
+    ends = [v.min(), v.max(), *(() if limits is None else (limits.min(), limits.max()))]
+    low, high = float(min(ends)), float(max(ends))
     room = 0.06 * (high - low) or 1.0
     axes.set_ylim(low - room, high + room)
-    handles, labels = axes.get_legend_handles_labels()
-    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98)}
-    thin: dict[str, Any] = {"columnspacing": 1.2, "handlelength": 1.5, "borderaxespad": 0.0}
-    artists.append(
-        axes.legend(handles, labels, fontsize=8, frameon=False, ncols=len(labels), **place, **thin)
-    )
-    return artists
+    return drawn
 
 
-def _thresholds(axes: Axes, limits: np.ndarray) -> list:
+def _new_lines(
+    axes: Axes, old: list | None, many: bool, names: list[str], limits: np.ndarray | None
+) -> list:
+    """A faint collection, a line for each name, the legend; the old ones make room."""
+    if old is not None:
+        for artist in (*axes.lines, *axes.collections):
+            artist.remove()
+    faint = axes.add_collection(LineCollection([], colors=PALE, linewidths=0.5))
+    lines = [axes.plot([], [], lw=1.0, label=name)[0] for name in names]
+    for k, line in enumerate(lines[many:]):
+        line.set_color(_LINES[k % len(_LINES)])
+    if many:
+        lines[0].set(color=INK, linewidth=1.6)
+    if limits is not None:
+        _thresholds(axes, limits)
+    legend = axes.legend(
+        fontsize=8, frameon=False, ncols=len(names) + (limits is not None), loc="lower right",
+        bbox_to_anchor=(1.0, 0.98), columnspacing=1.2, handlelength=1.5, borderaxespad=0.0,
+    )  # fmt: skip
+    return [faint, *lines, legend]
+
+
+def _thresholds(axes: Axes, limits: np.ndarray) -> None:
     low, high = float(limits.min()), float(limits.max())
     style: dict[str, Any] = {"color": RED, "lw": 1.0, "ls": (0, (4, 3))}
-    if low == high:
-        return [axes.axhline(low, label="threshold", **style)]
-    return [
-        axes.axhline(low, label="thresholds, least and most", **style),
-        axes.axhline(high, **style),
-    ]
+    axes.axhline(low, label="threshold" if low == high else "thresholds, least and most", **style)
+    if low != high:
+        axes.axhline(high, **style)

@@ -43,6 +43,11 @@ def title(axes: Axes, text: str, size: float = 12) -> None:
     axes.set_title(text, loc="left", color=INK, fontsize=size, pad=6)
 
 
+def counted(n: int, name: str) -> str:
+    """ "1 neuron", "2,000 neurons"."""
+    return f"{n:,} {name}" if n == 1 else f"{n:,} {name}s"
+
+
 def colour_map(low: float, high: float) -> str:
     """A map for values from low to high: of two colours where zero lies between them."""
     return DIVERGING if low < 0.0 < high else SEQUENTIAL

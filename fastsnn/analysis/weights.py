@@ -88,7 +88,7 @@ def plot_input(
             _bar(view, axes, view.artists[place], name)
         else:
             view.artists[place].set_data(values)
-            view.artists[place].autoscale()
+            _widen(view.artists[place], values)
         title(axes, headings[place], 10)
     return view
 
@@ -111,6 +111,8 @@ def plot_assignments(
     names = [str(c) for c in (classes if classes is not None else range(n))]
     view = open_view(view, figure, (1, 1), size)
     axes = view.axes[0]
+    if view.artists[0] is not None and np.array_equal(view.artists[0].get_array(), values):
+        return view
     if view.artists[0] is None or view.artists[0].get_array().shape != values.shape:
         ends = (-0.5, n - 0.5)
         view.artists[0] = _image(view, axes, values, class_map(n), ends, name="class")
@@ -179,6 +181,14 @@ def _bar(view: View, axes: Axes, image: Any, name: str) -> None:
     bar = view.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label(name, color=INK)
     bar.outline.set_visible(False)
+
+
+def _widen(image: Any, values: np.ndarray) -> None:
+    """Widen the scale where values are beyond it; a scale that stays makes pictures comparable."""
+    low, high = image.get_clim()
+    least, most = min(low, float(values.min())), max(high, float(values.max()))
+    if (least, most) != (low, high):
+        image.set_clim(least, most)
 
 
 def _rule(axes: Axes, shape: tuple[int, int], region: tuple[int, int], colour: str) -> None:

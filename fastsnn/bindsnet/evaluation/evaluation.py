@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from fastsnn import evaluation, readouts
@@ -58,12 +58,16 @@ def ngram(
     Spikes of one step count as ordered by neuron here, and the last run is left out, as BindsNET
     does; `fastsnn.readouts.predict_by_ngrams` reads n-grams as they were counted.
     """
-    predicted = []
-    for sample in spikes.to_dense().cpu():
-        order = sample.nonzero()[:, 1].tolist()
-        runs = (tuple(order[k : k + n]) for k in range(len(order) - n))
-        predicted.append(readouts.sum_scores(runs, ngram_scores, n_labels).argmax())
-    return torch.stack(predicted)
+    spikes = spikes.to_dense().flatten(2)
+    moment, neuron = np.divmod(np.flatnonzero(spikes.cpu().bool().numpy()), spikes.shape[2])
+    sample = moment // spikes.shape[1]
+    # a run begins at each spike but the last n of its sample
+    begins = np.flatnonzero(sample[: len(sample) - n] == sample[n:]) if n < len(sample) else []
+    begins = np.asarray(begins, dtype=np.int64)
+    runs = zip(*(neuron[begins + k].tolist() for k in range(n)), strict=True)
+    shape = (len(spikes), n_labels)
+    found = readouts.best_by_ngrams(runs, sample[begins], ngram_scores, shape)
+    return found.to(spikes.device)
 
 
 def update_ngram_scores(
