@@ -58,6 +58,8 @@ int choose_threads(const Plan &plan) {
     work += static_cast<double>(p.n) * plan.batch * (p.kernel ? 4.0 : 0.5);
   for (const ProjectionPlan &p : plan.projections)
     work += synapses_per_neuron * plan.batch * synapses(p, plan) * (p.has_rule ? 0.5 : 0.25);
+  // spikes at some hertz
+  work += 0.001 * plan.expected_synapses;
   return static_cast<int>(std::clamp(work / worth_a_thread, 1.0, static_cast<double>(cores)));
 }
 
@@ -70,23 +72,30 @@ Engine::Engine(Plan plan)
     populations_.push_back(std::make_unique<Population>(p, plan_, threads));
     events_.push_back(p.kernel ? nullptr : std::make_unique<InputEvents>(p, plan_, threads));
   }
-  incoming_.resize(plan_.populations.size());
+  std::size_t ports = 1;
+  for (const PopulationPlan &p : plan_.populations) {
+    incoming_.emplace_back(1 + (p.kernel ? p.kernel->n_receptor() : 0));
+    ports = std::max(ports, incoming_.back().size());
+  }
   for (const ProjectionPlan &p : plan_.projections) {
     projections_.push_back(
         make(p, plan_, *populations_[p.source], *populations_[p.target], threads));
     const Projection *made = projections_.back().get();
-    incoming_[p.target].push_back({&p, made});
+    incoming_[p.target][p.receptor].push_back({&p, made});
     prepares_ = prepares_ || (made && made->prepares());
   }
+  if (sparse::Exchange::needed(plan_))
+    sparse_ = std::make_unique<sparse::Exchange>(plan_, threads);
   workers_.resize(threads);
-  const std::size_t summands = plan_.projections.size() + 1;
+  // every projection, what arrives at the port, what is given from outside
+  const std::size_t summands = plan_.projections.size() + 2;
   for (int k = 0; k < threads; ++k) {
     Worker &w = workers_[k];
     w.id = k;
-    w.currents.resize(plan_.batch * summands);
+    w.currents.resize(ports * plan_.batch * summands);
     w.own_taken_off.resize(plan_.batch * summands);
-    w.row.resize(plan_.batch);
-    w.n.resize(plan_.batch);
+    w.row.resize(ports * plan_.batch);
+    w.n.resize(ports * plan_.batch);
   }
 }
 
@@ -94,6 +103,7 @@ RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrup
   args_ = &args;
   interrupted_ = &interrupted;
   report_ = {};
+  report_.events.resize(args.recorded.size());
   stop_[0] = stop_[1] = halted_ = false;
   next_question_ = now_ns() + question_interval_ns;
   for (std::size_t k = 0; k < populations_.size(); ++k)
@@ -152,6 +162,8 @@ void Engine::work(int thread) {
   for (auto &population : populations_)
     population->begin(thread, !w.clock.parity);
   for_projections([&](Projection &p) { p.begin(thread); });
+  if (sparse_)
+    sparse_->begin_run(thread, args_->step);
   barrier_.wait();
   for (std::int64_t sample = 0; sample < args_->n_samples && !w.stopped; ++sample) {
     double boost = 1.0;
@@ -176,6 +188,8 @@ void Engine::work(int thread) {
         args_->done[0] = sample + 1;
     }
   }
+  if (sparse_)
+    sparse_->end_run(thread, w.clock.step);
   if (thread == 0)
     report_.steps = static_cast<std::int64_t>(w.clock.step - args_->step);
   if (thread == 0 && args_->done)
@@ -194,6 +208,8 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
   }
   if (args_->reset)
     for_projections([&](Projection &p) { p.reset(w.id); });
+  if (args_->reset && sparse_)
+    sparse_->reset(w.id);
   barrier_.wait();
   bool overshoots = false;
   for_projections([&](Projection &p) { overshoots = overshoots || p.overshoots(); });
@@ -243,8 +259,7 @@ void Engine::step(Worker &w, std::int64_t t) {
   if (w.id == 0)
     stop_[w.clock.parity] = ask_to_stop();
   deliver(w);
-  for (std::size_t k = 0; k < populations_.size(); ++k)
-    advance(w, static_cast<int>(k), t);
+  advance(w, t);
   barrier_.wait();
   w.stopped = stop_[w.clock.parity];
   if (!args_->told.empty())
@@ -253,6 +268,8 @@ void Engine::step(Worker &w, std::int64_t t) {
     population->publish(w.id, w.clock);
   if (args_->retry)
     w.spikes += populations_[args_->retry->population]->n_sent(w.id, w.clock.parity);
+  if (sparse_)
+    scatter(w);
   learn(w, t);
   if (!args_->attend)
     record(w);
@@ -270,47 +287,84 @@ void Engine::deliver(Worker &w) {
   for_projections([&](Projection &p) { p.deliver(w.id, last(p)); });
 }
 
-void Engine::advance(Worker &w, int k, std::int64_t t) {
-  Population &population = *populations_[k];
-  const std::int64_t n = population.plan().n, summands = incoming_[k].size() + 1;
-  if (events_[k]) {
-    population.send(w.id, w.clock.parity, events_[k]->at(t));
-    return population.advance(w.id, w.clock, nullptr, nullptr);
+void Engine::advance(Worker &w, std::int64_t t) {
+  for (std::size_t k = 0; k < populations_.size(); ++k) {
+    populations_[k]->begin_step(w.id, w.clock);
+    if (events_[k])
+      populations_[k]->send(w.id, w.clock.parity, events_[k]->at(t));
   }
-  const Input &input = args_->inputs[k];
-  for (std::int64_t b = 0; b < plan_.batch; ++b) {
-    Current *const first = w.currents.data() + b * summands, *c = first;
-    float *own_taken = w.own_taken_off.data() + b * summands;
-    for (const Link &link : incoming_[k]) {
-      const ProjectionPlan &p = *link.plan;
-      Current current;
-      current.bias = p.bias;
-      if (link.projection) {
-        current.row = link.projection->row(w.id, t, b);
-      } else {
-        const Population &source = *populations_[p.source];
-        const std::int32_t count = source.sent(w.id, !w.clock.parity)[b].n;
-        if (count == 0 && !p.bias)
-          continue;
-        current.gate = source.plan().spike + b * n;
-        current.on = {p.w, n};
-        if (p.kind == Kind::all_but_one) {
-          *own_taken = static_cast<float>(count - 1) * *p.w;
-          current.on = {own_taken++, 1};
-          current.off = static_cast<float>(count) * *p.w;
-        }
+  const Range tiles = sparse_ ? sparse_->tiles(w.id) : Range{0, 1};
+  for (auto tile = static_cast<int>(tiles.begin); tile < tiles.end; ++tile) {
+    // the sums of a tile are read while they are near
+    if (sparse_)
+      sparse_->gather(tile, w.clock.step);
+    for (std::size_t k = 0; k < populations_.size(); ++k)
+      if (!events_[k])
+        advance(w, static_cast<int>(k),
+                sparse_ ? sparse_->part(static_cast<int>(k), tile) : populations_[k]->range(w.id),
+                tile, t);
+  }
+  for (auto &population : populations_)
+    population->end_step(w.id);
+}
+
+void Engine::advance(Worker &w, int k, Range part, int tile, std::int64_t t) {
+  const std::size_t summands_each = plan_.projections.size() + 2;
+  std::size_t at = 0;
+  for (std::size_t port = 0; port < incoming_[k].size(); ++port)
+    for (std::int64_t b = 0; b < plan_.batch; ++b, ++at) {
+      Current *const first = w.currents.data() + at * summands_each;
+      w.row[at] = first;
+      w.n[at] = summands(w, k, static_cast<int>(port), tile, t, b, first);
+    }
+  populations_[k]->advance(w.id, w.clock, part, w.row.data(), w.n.data());
+}
+
+std::int32_t Engine::summands(Worker &w, int k, int receptor, int tile, std::int64_t t,
+                              std::int64_t b, Current *const out) {
+  const std::int64_t n = populations_[k]->plan().n;
+  Current *c = out;
+  float *own_taken = w.own_taken_off.data() + b * (plan_.projections.size() + 2);
+  for (const Link &link : incoming_[k][receptor]) {
+    const ProjectionPlan &p = *link.plan;
+    Current current;
+    current.bias = p.bias;
+    if (link.projection) {
+      current.row = link.projection->row(w.id, t, b);
+    } else {
+      const Population &source = *populations_[p.source];
+      const std::int32_t count = source.sent(w.id, !w.clock.parity)[b].n;
+      if (count == 0 && !p.bias)
+        continue;
+      current.gate = source.plan().spike + b * n;
+      current.on = {p.w, n};
+      if (p.kind == Kind::all_but_one) {
+        *own_taken = static_cast<float>(count - 1) * *p.w;
+        current.on = {own_taken++, 1};
+        current.off = static_cast<float>(count) * *p.w;
       }
-      *c++ = current;
     }
-    if (input.ptr) {
-      const std::int64_t row = input.per_step ? w.clock.row : w.clock.sample;
-      *c = {};
-      (c++)->row = static_cast<const float *>(input.ptr) + (row * plan_.batch + b) * n;
-    }
-    w.row[b] = first;
-    w.n[b] = static_cast<std::int32_t>(c - first);
+    *c++ = current;
   }
-  population.advance(w.id, w.clock, w.row.data(), w.n.data());
+  if (sparse_)
+    if (const Current current = sparse_->current(k, receptor, tile); current.whole)
+      *c++ = current;
+  const Input &input = args_->inputs[k];
+  if (input.ptr && receptor == 0) {
+    const std::int64_t row = input.per_step ? w.clock.row : w.clock.sample;
+    *c = {};
+    (c++)->row = static_cast<const float *>(input.ptr) + (row * plan_.batch + b) * n;
+  }
+  return static_cast<std::int32_t>(c - out);
+}
+
+void Engine::scatter(Worker &w) {
+  const Range tiles = sparse_->tiles(w.id);
+  for (auto tile = static_cast<int>(tiles.begin); tile < tiles.end; ++tile)
+    for (std::size_t k = 0; k < populations_.size(); ++k)
+      if (sparse_->sends(static_cast<int>(k)))
+        sparse_->scatter(tile, w.clock.step, static_cast<int>(k),
+                         populations_[k]->sent(w.id, w.clock.parity)[0]);
 }
 
 void Engine::learn(Worker &w, std::int64_t t) {
@@ -351,6 +405,12 @@ void Engine::attend(Worker &w, Moment moment) {
 }
 
 void Engine::record(Worker &w) {
+  if (w.id == 0)
+    for (std::size_t k = 0; k < args_->recorded.size(); ++k) {
+      const Ids ids = populations_[args_->recorded[k]]->sent(0, w.clock.parity)[0];
+      report_.events[k].counts.push_back(ids.n);
+      report_.events[k].ids.insert(report_.events[k].ids.end(), ids.ptr, ids.ptr + ids.n);
+    }
   bool due = false, weights = false;
   for (const Record &r : args_->records)
     if (is_due(r, w.clock.row)) {

@@ -8,6 +8,7 @@
 
 #include "pool.h"
 #include "projection.h"
+#include "sparse/exchange.h"
 
 namespace fastsnn {
 
@@ -27,9 +28,9 @@ private:
   struct Worker {
     int id = 0;
     Clock clock;
-    std::vector<Current> currents;    // [B, summands]
-    std::vector<const Current *> row; // [B]
-    std::vector<std::int32_t> n;      // [B]
+    std::vector<Current> currents;    // [ports, B, summands]
+    std::vector<const Current *> row; // [ports, B]
+    std::vector<std::int32_t> n;      // [ports, B]
     std::vector<float> own_taken_off; // [B, summands]: all_but_one for those that spiked
     std::int64_t spikes = 0;          // of the population that `retry` watches
     bool stopped = false;
@@ -40,9 +41,15 @@ private:
   std::int64_t present(Worker &, std::int64_t sample, double boost);
   void block(Worker &, std::int64_t steps);
   void step(Worker &, std::int64_t t_in_block);
-  void advance(Worker &, int population, std::int64_t t_in_block);
+  void advance(Worker &, std::int64_t t_in_block);
+  // neurons of one part; tile: the part's of sparse_
+  void advance(Worker &, int population, Range part, int tile, std::int64_t t_in_block);
+  // what arrives at a port of a batch element; returns how many summands
+  std::int32_t summands(Worker &, int population, int receptor, int tile, std::int64_t t_in_block,
+                        std::int64_t b, Current *out);
   void deliver(Worker &);
   void learn(Worker &, std::int64_t t_in_block);
+  void scatter(Worker &);
   void record(Worker &);
   void attend(Worker &, Moment);
   // f(projection) for those that are more than one number per neuron
@@ -60,7 +67,8 @@ private:
   std::vector<std::unique_ptr<Population>> populations_;
   std::vector<std::unique_ptr<Projection>> projections_; // null: one_to_one, all_but_one
   std::vector<std::unique_ptr<InputEvents>> events_;     // of each population, null: not an input
-  std::vector<std::vector<Link>> incoming_;              // of each population, in order
+  std::vector<std::vector<std::vector<Link>>> incoming_; // [population][port], in order
+  std::unique_ptr<sparse::Exchange> sparse_;             // null: nothing arrives at ports
   bool prepares_ = false;                                // whether a projection prepares deliveries
   std::vector<Worker> workers_;
   Pool pool_;

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "sparse/draw.h"
+
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
@@ -38,9 +40,12 @@ template <class F> void for_ids_in(Range range, Ids ids, F f) {
       f(ids.ptr[k]);
 }
 
-// One summand of i_syn of a batch element: row[j] or where(gate[j], on[j], off), plus bias[j].
+// One summand of a port of a batch element: row[j], or whole[j] * grain, or where(gate[j], on[j],
+// off); plus bias[j].  Whole numbers are put at zero when they are read.
 struct Current {
   const float *row = nullptr;
+  std::int32_t *whole = nullptr;
+  float grain = 0.0f;
   const std::uint8_t *gate = nullptr;
   Column on;
   float off = 0.0f;
@@ -71,18 +76,19 @@ struct PopulationData {
   Column decay_x;
 };
 
-// one step of one range of a population
+// one step of one range of a population; ports are i_syn, then the model's receptors
 struct Advance {
   Range range;
+  std::int64_t first; // of the owner's range
   std::uint64_t step;
-  const Current *const *currents; // [B]
-  const std::int32_t *n_currents; // [B]
+  const Current *const *currents; // [ports, B]
+  const std::int32_t *n_currents; // [ports, B]
   const float *inject_v;          // [n] or null
   const float *uniform;           // [B, n], replaces the first rand(), or null
   const std::int32_t *slot;       // of each window: where this step is written
-  std::int32_t *ids;              // out: row b begins at ids + b * ids_stride + range.begin
+  std::int32_t *ids;              // out: row b begins at ids + b * ids_stride + first
   std::int64_t ids_stride;
-  std::int32_t *n_ids; // out: [B]
+  std::int32_t *n_ids; // in and out: [B]
 };
 
 class PopulationKernel {
@@ -92,6 +98,7 @@ public:
   virtual int n_state() const = 0;
   virtual int n_shared() const = 0;
   virtual int n_param() const = 0;
+  virtual int n_receptor() const = 0;
   virtual int n_window() const = 0;
   virtual int n_kernel() const = 0;
   virtual int learning() const = 0; // index among the params, or -1
@@ -239,6 +246,22 @@ struct Encode {
   std::int32_t n_out[4];
 };
 
+// random input of a port, see fastsnn/sparse/drives.py
+struct DrivePlan {
+  int port = 0;
+  // [n_rows, width]: weight, sure events, thresholds of the word for one more; which: row of a
+  // neuron
+  const std::int64_t *table = nullptr;
+  const std::int32_t *which = nullptr;
+  std::int64_t n_rows = 0, width = 0;
+  std::uint32_t stream = 0, offset = 0;
+};
+
+namespace sparse {
+class Queues;
+struct Rows;
+} // namespace sparse
+
 // code that knows the instruction set but no model
 struct Kernels {
   const char *isa;
@@ -263,6 +286,16 @@ struct Kernels {
   // normalise changed columns of one group; returns the lanes that left the bounds
   unsigned (*normalise)(float *w, std::int64_t stride, std::int64_t n_pre, int count,
                         const std::uint8_t *changed, float norm, float w_min, float w_max);
+  // csrc/cpu/sparse.h
+  void (*send_rows)(const sparse::Rows &, Ids sources, std::int64_t first, std::uint64_t step,
+                    sparse::Queues &);
+  void (*add_up)(const std::uint32_t *words, std::uint32_t n, std::int32_t *sums);
+  void (*drive_poisson)(const DrivePlan &, std::uint64_t seed, std::uint64_t step, bool fresh,
+                        Range, std::uint32_t *words, std::int32_t *sums);
+  // sparse projections (csrc/sparse)
+  void (*draw_partners)(const sparse::PartnerDraw &);
+  void (*throw_sources)(const sparse::Throw &);
+  void (*draw_synapses)(const sparse::SynapseDraw &);
 };
 
 // what a shared library with a user's model hands over

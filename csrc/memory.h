@@ -42,6 +42,16 @@ public:
     larger.size_ = count;
     swap(larger);
   }
+  // gives back what lies beyond the first `count`
+  void shrink(std::size_t count) {
+    const std::size_t kept = (count * sizeof(T) + page - 1) / page * page;
+    if (kept < bytes_)
+      munmap(reinterpret_cast<char *>(data_) + kept, bytes_ - kept);
+    if (kept == 0)
+      data_ = nullptr;
+    size_ = count < size_ ? count : size_;
+    bytes_ = kept < bytes_ ? kept : bytes_;
+  }
   void swap(Buffer &other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Python module of the CPU engine: dictionaries of numbers and pointers in, a report out.
+#include <pybind11/numpy.h>
+
 #include <exception>
 #include <mutex>
 
@@ -7,6 +9,7 @@
 #include "isa.h"
 #include "parse.h"
 #include "philox.h"
+#include "sparse/parse.h"
 #include "trains.h"
 
 namespace py = pybind11;
@@ -81,8 +84,28 @@ Plan make_plan(const py::dict &d) {
     const auto p = item.cast<py::dict>();
     plan.projections.push_back(projection(p, plan));
     find_rule(plan.projections.back(), p, *plan.kernels);
+    const auto *kernel = plan.populations[plan.projections.back().target].kernel;
+    if (plan.projections.back().receptor > kernel->n_receptor())
+      throw py::value_error("projection '" + plan.projections.back().name + "': no such receptor");
   }
+  for (py::handle item : get(d, "ports").cast<py::list>())
+    plan.ports.push_back(port(item.cast<py::dict>(), plan));
+  std::vector<std::int64_t> n;
+  for (const PopulationPlan &p : plan.populations)
+    n.push_back(p.n);
+  std::vector<sparse::Port> ports;
+  for (const PortPlan &p : plan.ports)
+    ports.push_back({p.population, p.receptor});
+  for (py::handle item : get(d, "sparse").cast<py::list>())
+    plan.sparse.push_back(sparse_projection(item.cast<py::dict>(), n, ports));
+  plan.expected_synapses = number<double>(d, "expected_synapses");
+  for (py::handle item : get(d, "drives").cast<py::list>())
+    plan.drives.push_back(drive(item.cast<py::dict>(), plan));
   return plan;
+}
+
+template <class T> py::array_t<T> array(const std::vector<T> &values) {
+  return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 class Program {
@@ -124,11 +147,14 @@ public:
     }
     if (thrown)
       std::rethrow_exception(thrown);
-    if (report.interrupted)
-      throw py::error_already_set();
     py::dict out;
+    out["error"] = report.interrupted ? py::object(py::error_already_set().value()) : py::none();
     out["steps"] = report.steps;
     out["tries"] = report.tries;
+    py::list events;
+    for (const Events &e : report.events)
+      events.append(py::make_tuple(array(e.counts), array(e.ids)));
+    out["events"] = events;
     return out;
   }
 
@@ -167,6 +193,7 @@ PYBIND11_MODULE(_native, m) {
       names.push_back(kernels->isa);
     return names;
   });
+  m.def("sparse_rows", [](const py::dict &d) { return sparse_rows(d, usable_kernels()); });
   m.def("philox",
         [](std::uint64_t seed, std::uint32_t stream, std::uint64_t step, std::uint32_t index) {
           const Words words = philox(seed, stream, step, index);

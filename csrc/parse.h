@@ -143,6 +143,7 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.changed = pointer<std::uint8_t>(d, "changed");
   p.rule_name = number<std::string>(d, "rule");
   p.has_rule = !p.rule_name.empty();
+  p.receptor = number<int>(d, "receptor");
   p.bounded = number<bool>(d, "bounded");
   if (p.kind == Kind::indexed || p.kind == Kind::max_pool)
     p.synapses = synapses(get(d, "synapses").cast<py::dict>());
@@ -150,6 +151,33 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
     p.rate = pointer<float>(d, "rate");
     p.rate_decay = static_cast<float>(number<double>(d, "rate_decay"));
   }
+  return p;
+}
+
+inline PortPlan port(const py::dict &d, const Plan &plan) {
+  PortPlan p;
+  p.population = index_below(d, "population", plan.populations.size());
+  const auto *kernel = plan.populations[p.population].kernel;
+  p.receptor = index_below(d, "receptor", kernel ? 1 + kernel->n_receptor() : 0);
+  p.grain = static_cast<float>(number<double>(d, "grain"));
+  p.arriving = pointer<std::int32_t>(d, "arriving");
+  p.slots = number<std::int64_t>(d, "slots");
+  if (p.slots < 1 || (p.slots & (p.slots - 1)))
+    throw py::value_error("the number of slots of a port must be a power of two");
+  return p;
+}
+
+inline DrivePlan drive(const py::dict &d, const Plan &plan) {
+  DrivePlan p;
+  p.port = index_below(d, "port", plan.ports.size());
+  p.table = pointer<const std::int64_t>(d, "table");
+  p.which = pointer<const std::int32_t>(d, "which");
+  p.n_rows = number<std::int64_t>(d, "n_rows");
+  p.width = number<std::int64_t>(d, "width");
+  p.stream = number<std::uint32_t>(d, "stream");
+  p.offset = number<std::uint32_t>(d, "offset");
+  if (p.n_rows < 1 || p.width < 2)
+    throw py::value_error("the table of a drive is too small");
   return p;
 }
 
@@ -227,6 +255,12 @@ inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size
   each("masks", [&](const py::dict &i) {
     args.masks[index_below(i, "projection", n_projections)] = pointer<const std::uint8_t>(i, "ptr");
   });
+  for (py::handle item : get(d, "recorded").cast<py::list>()) {
+    const auto k = item.cast<std::int64_t>();
+    if (k < 0 || k >= static_cast<std::int64_t>(n_populations))
+      throw py::value_error("a recorded population is out of range");
+    args.recorded.push_back(static_cast<int>(k));
+  }
   each("records", [&](const py::dict &i) { args.records.push_back(record(i)); });
   each("counts", [&](const py::dict &i) { args.counts[at(i)] = pointer<std::int32_t>(i, "ptr"); });
   each("replay", [&](const py::dict &i) {

@@ -44,6 +44,18 @@ inline void philox(std::uint64_t seed, std::uint32_t stream, std::uint64_t step,
     out[k] = u32x16((even[k] & 0xffffffffu) | (odd[k] << 32));
 }
 
+// with a step below 2^32 for each
+inline void philox(std::uint64_t seed, std::uint32_t stream, u32x16 step, u32x16 index,
+                   u32x16 out[4]) {
+  const u64x8 zero = {};
+  u64x8 even[4] = {u64x8(index) & 0xffffffffu, u64x8(step) & 0xffffffffu, zero, zero + stream};
+  u64x8 odd[4] = {u64x8(index) >> 32, u64x8(step) >> 32, zero, even[3]};
+  philox_detail::rounds_of_8(even, std::uint32_t(seed), std::uint32_t(seed >> 32));
+  philox_detail::rounds_of_8(odd, std::uint32_t(seed), std::uint32_t(seed >> 32));
+  for (int k = 0; k < 4; ++k)
+    out[k] = u32x16((even[k] & 0xffffffffu) | (odd[k] << 32));
+}
+
 inline vf uniform(u32x16 word) {
   return vf(__builtin_convertvector(i32x16(word >> 8), f32x16)) * vf(0x1p-24f);
 }

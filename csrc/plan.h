@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "sparse/spec.h"
 
 namespace fastsnn {
 
@@ -61,6 +62,15 @@ struct ProjectionPlan {
   SynapsesPlan synapses; // of kinds indexed and max_pool
   float *rate = nullptr; // of kind max_pool, [B, n_pre]
   float rate_decay = 0.0f;
+  int receptor = 0; // 0: i_syn, k + 1: the model's k-th
+};
+
+// where spikes of sparse projections and drives arrive
+struct PortPlan {
+  int population = 0, receptor = 0;
+  float grain = 1.0f;
+  std::int32_t *arriving = nullptr; // [slots, n]
+  std::int64_t slots = 1;
 };
 
 struct Plan {
@@ -71,6 +81,10 @@ struct Plan {
   int threads = 0;
   std::vector<PopulationPlan> populations;
   std::vector<ProjectionPlan> projections;
+  std::vector<PortPlan> ports;
+  std::vector<sparse::SparsePlan> sparse;
+  double expected_synapses = 0.0; // of sparse
+  std::vector<DrivePlan> drives;
 };
 
 struct Input {
@@ -124,6 +138,7 @@ struct RunArgs {
   // one entry per projection
   std::vector<const std::uint8_t *> masks;
   std::vector<Record> records;
+  std::vector<int> recorded; // populations whose spikes are reported
   std::optional<Retry> retry;
   std::int64_t *progress = nullptr, *done = nullptr;
   // called on the calling thread at every moment of a step; true stops the run behind the step
@@ -132,8 +147,15 @@ struct RunArgs {
   std::vector<std::uint8_t> told;
 };
 
+// spikes of one population: how many in each step, and their ids
+struct Events {
+  std::vector<std::int64_t> counts;
+  std::vector<std::int32_t> ids;
+};
+
 struct RunReport {
   std::int64_t steps = 0;
+  std::vector<Events> events; // of args.recorded
   std::vector<int> tries;
   bool interrupted = false;
 };

@@ -130,28 +130,37 @@ void Population::keep(int thread, int parity) {
   }
 }
 
-void Population::advance(int thread, const Clock &clock, const Current *const *currents,
-                         const std::int32_t *n_currents) {
-  Private &p = privates_[thread];
-  const Range own = ranges_[thread];
-  if (is_input()) {
-    for (std::int64_t b = 0; b < batch_ && plan_.x && !own.empty(); ++b)
-      kernels_.decay(plan_.x + b * n_, plan_.decay_x, own);
+void Population::begin_step(int thread, const Clock &clock) {
+  if (!is_input()) {
+    std::fill_n(n_candidates_[clock.parity][thread].begin(), batch_, 0);
     return;
   }
+  const Range own = ranges_[thread];
+  for (std::int64_t b = 0; b < batch_ && plan_.x && !own.empty(); ++b)
+    kernels_.decay(plan_.x + b * n_, plan_.decay_x, own);
+}
+
+void Population::advance(int thread, const Clock &clock, Range part, const Current *const *currents,
+                         const std::int32_t *n_currents) {
+  if (part.empty())
+    return;
   Advance a{};
-  a.range = own;
+  a.range = part;
+  a.first = ranges_[thread].begin;
   a.step = clock.step;
   a.currents = currents;
   a.n_currents = n_currents;
   a.inject_v = inject_v_.at<float>(clock.t, n_);
   a.uniform = uniforms_ ? uniforms_ + clock.row * batch_ * n_ : nullptr;
-  a.slot = p.slot.data();
+  a.slot = privates_[thread].slot.data();
   a.ids = candidates_[clock.parity].get();
   a.ids_stride = stride_;
   a.n_ids = n_candidates_[clock.parity][thread].data();
-  if (!own.empty())
-    plan_.kernel->advance(data_, a);
+  plan_.kernel->advance(data_, a);
+}
+
+void Population::end_step(int thread) {
+  Private &p = privates_[thread];
   for (std::size_t k = 0; k < p.slot.size(); ++k)
     p.slot[k] = (p.slot[k] + 1) % plan_.window[k].length;
 }

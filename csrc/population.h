@@ -34,9 +34,12 @@ public:
   // inputs: this step's lists; they stay where they are until the block ends
   void send(int thread, int parity, const Ids *lists);
   void keep(int thread, int parity);
-  // integrate the own range; candidates for a spike become visible at the barrier
-  void advance(int thread, const Clock &, const Current *const *currents,
+  // integrate a part of the own range, one part after another; candidates for a spike become
+  // visible at the barrier.  currents, n_currents: [ports, B]
+  void begin_step(int thread, const Clock &);
+  void advance(int thread, const Clock &, Range part, const Current *const *currents,
                const std::int32_t *n_currents);
+  void end_step(int thread);
   // after the barrier: select, trace, clamp, count
   void publish(int thread, const Clock &);
   std::int64_t n_sent(int thread, int parity) const;

@@ -167,6 +167,16 @@ class Plan:
         return None
 
     @property
+    def expected_synapses(self) -> float:
+        """Number of static sparse synapses, on average."""
+        total = 0.0
+        for p in self.sparse:
+            ends = (p.source, self.ports[p.port].population)
+            sizes = (self.populations[k].n for k in ends)
+            total += p.wiring.expected_synapses(*sizes, ends[0] == ends[1])
+        return total
+
+    @property
     def memory(self) -> int:
         """Bytes of all tensors of the plan."""
         tensors = {}

@@ -2,6 +2,8 @@
 // The kernels of one instruction set: built-in models by name, and code that knows no model.
 #include "dense.h"
 #include "models.gen.h"
+#include "sparse.h"
+#include "synapses.h"
 
 namespace fastsnn::inline FASTSNN_ISA {
 namespace {
@@ -220,7 +222,13 @@ const Kernels &kernels() {
                               pack,
                               decay,
                               any_nonzero,
-                              normalise};
+                              normalise,
+                              send_rows,
+                              add_up,
+                              drive_poisson,
+                              draw_partners,
+                              throw_sources,
+                              draw_synapses};
   return all;
 }
 

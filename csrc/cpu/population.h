@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 
 #include "../kernels.h"
 #include "../philox16.h"
@@ -30,7 +31,12 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     const Advance &a;
     std::int64_t j, row; // first neuron, offset of the batch element
     int count;
+    std::int32_t b;
 
+    vf receptor(int k) const {
+      const std::int64_t port = (k + 1) * static_cast<std::int64_t>(d.batch) + b;
+      return sum_currents(a.currents[port], a.n_currents[port], j, count);
+    }
     vf rand(int draw) const {
       if (a.uniform && draw == 0)
         return load_n(a.uniform + row + j, count);
@@ -53,12 +59,23 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     }
   };
 
+  // whole numbers are padded to groups
+  static vf take(const Current &c, std::int64_t j) {
+    i32x16 whole;
+    const i32x16 zero = {};
+    std::memcpy(&whole, c.whole + j, sizeof whole);
+    std::memcpy(c.whole + j, &zero, sizeof zero);
+    return vf(__builtin_convertvector(whole, f32x16)) * vf(c.grain);
+  }
+
   static vf sum_currents(const Current *c, std::int32_t n, std::int64_t j, int count) {
     vf sum(0.0f);
     for (std::int32_t k = 0; k < n; ++k) {
       vf part;
       if (c[k].row) {
         part = load_n(c[k].row + j, count);
+      } else if (c[k].whole) {
+        part = take(c[k], j);
       } else {
         const vm on = load_mask(c[k].gate + j, count);
         part = where(on, load_column(c[k].on, j, count), vf(c[k].off));
@@ -98,27 +115,35 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   // what one batch element needs, in registers instead of behind pointers
   struct Row {
     float *state[at_least_one(Model::n_state)], *x, *summed;
-    const float *inject_v, *current;
+    const float *inject_v;
+    const Current &current; // the first
     std::int32_t *ids;
     std::int32_t n_ids;
     Column decay_x;
 
     Row(const PopulationData &d, const Advance &a, std::int32_t b)
         : x(d.x ? d.x + b * d.n : nullptr), summed(d.summed ? d.summed + b * d.n : nullptr),
-          inject_v(a.inject_v), current(a.currents[b]->row),
-          ids(a.ids + b * a.ids_stride + a.range.begin), n_ids(a.n_ids[b]), decay_x(d.decay_x) {
+          inject_v(a.inject_v), current(*a.currents[b]), ids(a.ids + b * a.ids_stride + a.first),
+          n_ids(a.n_ids[b]), decay_x(d.decay_x) {
       for (int k = 0; k < Model::n_state; ++k)
         state[k] = d.state[k] + b * d.n;
     }
   };
 
-  // only_row: the current is one row and nothing else
-  template <bool only_row>
+  // what i_syn is: one row and nothing else, whole numbers and nothing else, or anything
+  enum class Only { row, whole, any };
+
+  template <Only only>
   [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a,
                                            const vf *param, const vf *shared, vf &n_spikes, Row &r,
                                            std::int64_t j, int count, std::int32_t b) {
-    vf i_syn = only_row ? load_n(r.current + j, count)
-                        : sum_currents(a.currents[b], a.n_currents[b], j, count);
+    vf i_syn;
+    if constexpr (only == Only::row)
+      i_syn = load_n(r.current.row + j, count);
+    else if constexpr (only == Only::whole)
+      i_syn = take(r.current, j);
+    else
+      i_syn = sum_currents(a.currents[b], a.n_currents[b], j, count);
     vf state[at_least_one(Model::n_state)];
     for (int k = 0; k < Model::n_state; ++k)
       state[k] = load_n(r.state[k] + j, count);
@@ -133,7 +158,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       const Window &w = d.window[k];
       store_n(w.ptr + a.slot[k] * d.batch * d.n + at, w.of_spike ? ones(last) : i_syn, count);
     }
-    const Context context{d, a, j, row, count};
+    const Context context{d, a, j, row, count, b};
     vm spike = Model::step(state, shared, i_syn, last, param, context);
     for (int k = 0; k < Model::n_state; ++k)
       store_n(r.state[k] + j, state[k], count);
@@ -167,42 +192,50 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   }
 
   // a batch of one: nothing leaves the registers between the three parts
-  template <bool scalar, bool only_row>
+  template <bool scalar, Only only>
   static void single(const PopulationData &d, const Advance &a, vf *param) {
     Row r(d, a, 0);
     for_groups(a.range, [&](int, std::int64_t j, int count) {
       vf shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
       before<scalar>(d, param, shared, j, count);
-      group<only_row>(d, a, param, shared, n_spikes, r, j, count, 0);
+      group<only>(d, a, param, shared, n_spikes, r, j, count, 0);
       after(d, param, shared, n_spikes, j, count);
     });
     a.n_ids[0] = r.n_ids;
   }
 
-  template <bool scalar, bool only_row>
+  template <bool scalar, Only only>
   static void row(const PopulationData &d, const Advance &a, Tile &tile, Range range,
                   std::int32_t b) {
     Row r(d, a, b);
     for_groups(range, [&](int g, std::int64_t j, int count) {
-      group<only_row>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j,
-                      count, b);
+      group<only>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j, count,
+                  b);
     });
     a.n_ids[b] = r.n_ids;
   }
 
-  static bool only_row(const Advance &a, std::int32_t b) {
-    return a.n_currents[b] == 1 && a.currents[b]->row && !a.currents[b]->bias;
+  static Only only(const Advance &a, std::int32_t b) {
+    const Current &c = *a.currents[b];
+    if (a.n_currents[b] != 1 || c.bias)
+      return Only::any;
+    return c.row ? Only::row : c.whole ? Only::whole : Only::any;
   }
 
   template <bool scalar> static void step(const PopulationData &d, const Advance &a) {
     Tile tile;
     for (int k = 0; k < Model::n_param && scalar; ++k)
       tile.param[0][k] = vf(*d.param[k].ptr);
-    for (std::int32_t b = 0; b < d.batch; ++b)
-      a.n_ids[b] = 0;
-    if (d.batch == 1)
-      return only_row(a, 0) ? single<scalar, true>(d, a, tile.param[0])
-                            : single<scalar, false>(d, a, tile.param[0]);
+    if (d.batch == 1) {
+      switch (only(a, 0)) {
+      case Only::row:
+        return single<scalar, Only::row>(d, a, tile.param[0]);
+      case Only::whole:
+        return single<scalar, Only::whole>(d, a, tile.param[0]);
+      case Only::any:
+        return single<scalar, Only::any>(d, a, tile.param[0]);
+      }
+    }
     constexpr std::int64_t width = tile_groups * lanes;
     for (std::int64_t first = a.range.begin; first < a.range.end; first += width) {
       const Range range = {first, std::min(first + width, a.range.end)};
@@ -211,8 +244,8 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
         tile.n_spikes[g] = vf(0.0f);
       });
       for (std::int32_t b = 0; b < d.batch; ++b)
-        only_row(a, b) ? row<scalar, true>(d, a, tile, range, b)
-                       : row<scalar, false>(d, a, tile, range, b);
+        only(a, b) == Only::row ? row<scalar, Only::row>(d, a, tile, range, b)
+                                : row<scalar, Only::any>(d, a, tile, range, b);
       for_groups(range, [&](int g, std::int64_t j, int count) {
         after(d, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], j, count);
       });
@@ -224,6 +257,7 @@ public:
   int n_state() const override { return Model::n_state; }
   int n_shared() const override { return Model::n_shared; }
   int n_param() const override { return Model::n_param; }
+  int n_receptor() const override { return Model::n_receptor; }
   int n_window() const override { return Model::n_window; }
   int n_kernel() const override { return Model::n_kernel; }
   int learning() const override { return Model::learning; }

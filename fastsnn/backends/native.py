@@ -28,8 +28,9 @@ NAME = "cpu"
 DEVICES = ("cpu",)
 ATTENDED = True  # it takes RunArgs.attend
 ABI = 4
-KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field")
+KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse")
 _TRY_AGAIN = 50
+_MOST_SYNAPSES_TWICE = 10e6
 
 
 def usable() -> str | None:
@@ -63,7 +64,9 @@ class Program:
         # None: the engine says how many threads may pay off; whether they do, `_Choice` measures
         most = self._make(threads or 0)
         self._programs = {most.threads: most}
-        self._choice = _Choice([most.threads] if threads else sorted({1, most.threads}))
+        # every program keeps synapses of its own
+        heavy = plan.expected_synapses > _MOST_SYNAPSES_TWICE
+        self._choice = _Choice([most.threads] if threads or heavy else sorted({1, most.threads}))
         self._last: int | None = None
 
     @property
@@ -97,12 +100,15 @@ class Program:
         try:
             with _Watch(args.progress, finished):
                 result = self._program(threads).run(call)
-            report.tries = list(result["tries"])
-        except KeyboardInterrupt:
-            report.interrupted = True
         finally:
             report.samples, report.steps = int(done[0]), int(done[1])
+        report.tries = list(result["tries"])
+        for k, (counts, ids) in zip(args.recorded, result["events"], strict=True):
+            report.events[k] = (torch.from_numpy(counts), torch.from_numpy(ids))
         self._choice.note(threads, report.steps, perf_counter() - start)
+        report.interrupted = isinstance(result["error"], KeyboardInterrupt)
+        if result["error"] is not None and not report.interrupted:
+            raise result["error"]
 
     def _plan_dict(self, threads: int) -> dict[str, Any]:
         engine = {"abi": ABI, "threads": threads, "isa": ""}

@@ -15,7 +15,16 @@ from torch import Tensor
 
 from fastsnn.inputs import BoundInput
 from fastsnn.models import Input
-from fastsnn.plan import Plan, PopulationPlan, ProjectionPlan, Record, RunArgs
+from fastsnn.plan import (
+    DrivePlan,
+    Plan,
+    PopulationPlan,
+    PortPlan,
+    ProjectionPlan,
+    Record,
+    RunArgs,
+    SparsePlan,
+)
 from fastsnn.random import Purpose, stream
 from fastsnn.synapses import Synapses
 
@@ -42,6 +51,41 @@ def plan_dict(plan: Plan, keep: list[Any], naming: Naming = by_name) -> dict[str
         "seed": plan.seed,
         "populations": [_population(p, keep, naming) for p in plan.populations],
         "projections": [_projection(p, keep, naming) for p in plan.projections],
+        "ports": [_port(p) for p in plan.ports],
+        "sparse": [_sparse(p, plan, keep) for p in plan.sparse],
+        "expected_synapses": plan.expected_synapses,
+        "drives": [_drive(p, keep) for p in plan.drives],
+    }
+
+
+def _port(p: PortPlan) -> dict[str, Any]:
+    return {
+        "population": p.population,
+        "receptor": p.receptor,
+        "grain": p.grain,
+        "arriving": pointer(p.arriving),
+        "slots": len(p.arriving),
+    }
+
+
+def _sparse(p: SparsePlan, plan: Plan, keep: list[Any]) -> dict[str, Any]:
+    source, target = plan.populations[p.source], plan.populations[plan.ports[p.port].population]
+    spec = p.wiring.spec(plan.seed, p.stream, plan.dt, source.n, target.n, source is target)
+    arrays = {k: _number(v, keep) for k, v in spec.items() if isinstance(v, Tensor)}
+    grain = plan.ports[p.port].grain
+    return spec | arrays | {"name": p.name, "source": p.source, "port": p.port, "grain": grain}
+
+
+def _drive(p: DrivePlan, keep: list[Any]) -> dict[str, Any]:
+    keep.append(p)
+    return {
+        "port": p.port,
+        "table": pointer(p.table),
+        "which": pointer(p.which),
+        "n_rows": len(p.table),
+        "width": p.table.shape[1],
+        "stream": p.stream,
+        "offset": p.offset,
     }
 
 
@@ -106,6 +150,7 @@ def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str,
         **({"synapses": _synapses(p.synapses, p.w, keep)} if p.synapses is not None else {}),
         "rate": pointer(p.rate),
         "rate_decay": p.decay,
+        "receptor": p.receptor,
     }
 
 
@@ -155,6 +200,7 @@ def run_dict(args: RunArgs, keep: list[Any]) -> dict[str, Any]:
         "unclamp": forced(args.unclamp, torch.uint8),
         "inject_v": forced(args.inject_v, torch.float32),
         "masks": [{"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()],
+        "recorded": list(args.recorded),
         "records": [_record(r, hold) for r in args.records],
         "counts": [{"population": k, "ptr": pointer(t)} for k, t in args.counts.items()],
         "retry": retry,

@@ -1,2 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Large sparse networks: wirings, distributions, drives."""
+
+from fastsnn.sparse.distributions import (
+    Clipped,
+    Distribution,
+    Exponential,
+    LogNormal,
+    Normal,
+    Quantiles,
+    Uniform,
+)
+from fastsnn.sparse.draw import Edges
+from fastsnn.sparse.drives import PoissonDrive
+from fastsnn.sparse.edge_list import EdgeList
+from fastsnn.sparse.wirings import (
+    AllToAll,
+    FixedInDegree,
+    FixedOutDegree,
+    FixedProbability,
+    FixedTotalNumber,
+    Pairs,
+    Wiring,
+)
+
+__all__ = [
+    "AllToAll",
+    "Clipped",
+    "Distribution",
+    "EdgeList",
+    "Edges",
+    "Exponential",
+    "FixedInDegree",
+    "FixedOutDegree",
+    "FixedProbability",
+    "FixedTotalNumber",
+    "LogNormal",
+    "Normal",
+    "Pairs",
+    "PoissonDrive",
+    "Quantiles",
+    "Uniform",
+    "Wiring",
+]

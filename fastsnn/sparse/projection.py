@@ -39,20 +39,19 @@ class SparseProjection:
                 f"{self}: a sparse projection needs batch_size=1, the network has "
                 f"{target.batch_size}."
             )
-        wiring.check(str(self), source.n, target.n)
+        self._ends = (source.n, target.n, source is target)
+        wiring.check(str(self), *self._ends)
         self.delay = wiring.largest_delay(target.dt)
         target.expect(self.port, wiring.largest_weight(), self.delay, step)
 
     @property
     def n_synapses(self) -> float:
         """Expected number of synapses; exact where the wiring fixes it."""
-        return self.wiring.expected_synapses(self.source.n, self.target.n)
+        return self.wiring.expected_synapses(*self._ends)
 
     def edges(self) -> Edges:
         """All synapses by source neuron: pre, post, w, delay (in steps)."""
-        return self.wiring.edges(
-            self.seed, self.index, self.target.dt, self.source.n, self.target.n
-        )
+        return self.wiring.edges(self.seed, self.index, self.target.dt, *self._ends)
 
     def __str__(self) -> str:
         return f"Projection '{self.name}'"

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loops of sparse projections: rows into queues, queues into sums, random input.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "../philox16.h"
+#include "../sparse/layout.h"
+#include "../sparse/queues.h"
+
+namespace fastsnn::inline FASTSNN_ISA {
+
+// Each delay's part of the rows of the sources goes to the queue of the step in which it acts.
+inline void send_rows(const sparse::Rows &rows, Ids sources, std::int64_t first, std::uint64_t step,
+                      sparse::Queues &queues) {
+  constexpr std::uint32_t most_at_once = sparse::Queues::slack_words, block = 16;
+  const std::uint32_t *const words = rows.words.get();
+  const std::uint64_t *const start = rows.start.get() + first;
+  sparse::Queues::Tail *const tails = queues.tails();
+  const std::uint64_t mask = queues.slots() - 1;
+  // a row is known before it is needed: memory brings it meanwhile
+  const auto fetch = [&](std::int32_t k) {
+    if (k < sources.n)
+      for (std::uint64_t at = start[sources.ptr[k]]; at < start[sources.ptr[k] + 1]; at += block)
+        __builtin_prefetch(words + at);
+  };
+  for (std::int32_t k = 0; k < std::min(sources.n, 2); ++k)
+    __builtin_prefetch(start + sources.ptr[k]);
+  fetch(0);
+  for (std::int32_t k = 0; k < sources.n; ++k) {
+    if (k + 2 < sources.n)
+      __builtin_prefetch(start + sources.ptr[k + 2]);
+    fetch(k + 1);
+    const std::uint64_t at = start[sources.ptr[k]];
+    if (at == start[sources.ptr[k] + 1])
+      continue;
+    const std::uint32_t first_delay = words[at] & 0xffff, n_delays = words[at] >> 16;
+    const auto *count = reinterpret_cast<const std::uint16_t *>(words + at + 1);
+    const std::uint32_t *synapses = words + at + 1 + (n_delays + 1) / 2;
+    for (std::uint32_t d = 0; d < n_delays; ++d) {
+      const std::uint32_t n = count[d];
+      const std::uint64_t slot = (step + first_delay + d) & mask;
+      sparse::Queues::Tail &tail = tails[slot];
+      if (n <= most_at_once && n <= tail.limit - tail.end) [[likely]] {
+        // always two blocks: a loop over so few would be mispredicted
+        std::memcpy(tail.end, synapses, block * sizeof *synapses);
+        std::memcpy(tail.end + block, synapses + block, block * sizeof *synapses);
+        tail.end += n;
+      } else {
+        queues.append(static_cast<std::int64_t>(slot), synapses, n);
+      }
+      synapses += n;
+    }
+  }
+}
+
+inline void add_up(const std::uint32_t *words, std::uint32_t n, std::int32_t *sums) {
+  for (std::uint32_t k = 0; k < n; ++k)
+    sums[words[k] & 0xffff] += static_cast<std::int32_t>(words[k]) >> 16;
+}
+
+// events of 16 neurons by inversion of one word each; thresholds ascend
+inline i32x16 count_events(u32x16 word, const std::int64_t *threshold, std::int64_t n) {
+  vf events(0.0f);
+  for (std::int64_t k = 0; k < n; ++k) {
+    const vm more = at_most(u32x16{} + static_cast<std::uint32_t>(threshold[k]), word);
+    events = events + ones(more);
+    if (!any(more))
+      break;
+  }
+  return __builtin_convertvector(f32x16(events.v), i32x16);
+}
+
+// weight * events of 16 neurons, each with a row of the table
+inline i32x16 drive_each(const DrivePlan &d, u32x16 word, std::int64_t j, int count) {
+  i32x16 total = {};
+  for (int k = 0; k < count; ++k) {
+    const std::int64_t *const row = d.table + d.which[j + k] * d.width;
+    std::int64_t events = row[1];
+    for (const std::int64_t *t = row + 2; t < row + d.width && word[k] >= *t; ++t)
+      ++events;
+    total[k] = static_cast<std::int32_t>(row[0] * events);
+  }
+  return total;
+}
+
+// Add weight * events to the sums of a range, which begin at its first neuron.  The words of four
+// steps are drawn at once and kept: words, [groups of the range, 4, 16].
+inline void drive_poisson(const DrivePlan &d, std::uint64_t seed, std::uint64_t step, bool fresh,
+                          Range range, std::uint32_t *words, std::int32_t *sums) {
+  const int lane = step & 3;
+  for (std::int64_t j = range.begin; j < range.end; j += lanes, words += 4 * lanes, sums += lanes) {
+    if (fresh) {
+      u32x16 drawn[4];
+      philox(seed, d.stream, step >> 2,
+             u32x16(lane_index) + static_cast<std::uint32_t>(d.offset + j), drawn);
+      std::memcpy(words, drawn, sizeof drawn);
+    }
+    u32x16 word;
+    i32x16 sum;
+    std::memcpy(&word, words + lane * lanes, sizeof word);
+    std::memcpy(&sum, sums, sizeof sum);
+    if (d.n_rows > 1)
+      sum += drive_each(d, word, j, static_cast<int>(std::min<std::int64_t>(lanes, range.end - j)));
+    else
+      sum +=
+          (count_events(word, d.table + 2, d.width - 2) + static_cast<std::int32_t>(d.table[1])) *
+          static_cast<std::int32_t>(d.table[0]);
+    std::memcpy(sums, &sum, sizeof sum);
+  }
+}
+
+} // namespace fastsnn::inline FASTSNN_ISA
