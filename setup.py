@@ -2,7 +2,8 @@
 """Build the engines with CMake: C++, and CUDA where nvcc is found; else install as pure Python.
 
 The folder is the source list (see CMakeLists.txt). FASTSNN_NO_EXT=1 leaves both engines out,
-FASTSNN_NO_CUDA=1 that of CUDA; FASTSNN_CUDA_ARCHS ("90", "80-real;90") says for which devices.
+FASTSNN_NO_CUDA=1 that of CUDA; FASTSNN_CUDA_ARCHS ("90", "80-real;90") says for which devices,
+FASTSNN_ISAS ("avx512") for which instruction sets of the CPU (default: all).
 """
 
 from __future__ import annotations
@@ -92,7 +93,11 @@ def settings() -> list[str]:
     """Return what CMake is told."""
     import pybind11
 
-    archs = os.environ.get("FASTSNN_CUDA_ARCHS")
+    # the folder of the build remembers: without a wish, that of an earlier build is forgotten
+    wishes = [
+        f"-D{name}={wish}" if (wish := os.environ.get(name)) else f"-U{name}"
+        for name in ("FASTSNN_CUDA_ARCHS", "FASTSNN_ISAS")
+    ]
     return [
         *("-G", "Ninja"),
         f"-DCMAKE_CXX_COMPILER={compiler()}",
@@ -101,8 +106,7 @@ def settings() -> list[str]:
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         f"-DFASTSNN_CUDA={'OFF' if why_no_cuda() else 'ON'}",
         f"-DFASTSNN_NVCC={nvcc() or ''}",
-        # the folder of the build remembers: without a wish, that of an earlier build is forgotten
-        f"-DFASTSNN_CUDA_ARCHS={archs}" if archs else "-UFASTSNN_CUDA_ARCHS",
+        *wishes,
     ]
 
 

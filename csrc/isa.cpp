@@ -4,51 +4,56 @@
 
 namespace fastsnn {
 
-namespace baseline {
-const Kernels &kernels();
-const Trains &trains();
-} // namespace baseline
-#if defined(__x86_64__)
-namespace avx2 {
-const Kernels &kernels();
-const Trains &trains();
-} // namespace avx2
-namespace avx512 {
-const Kernels &kernels();
-const Trains &trains();
-} // namespace avx512
+// FASTSNN_WITH_x: compiled for x (CMakeLists.txt)
+#define FASTSNN_DECLARE(isa)                                                                       \
+  namespace isa {                                                                                  \
+  const Kernels &kernels();                                                                        \
+  const Trains &trains();                                                                          \
+  }
+#if defined(FASTSNN_WITH_avx512)
+FASTSNN_DECLARE(avx512)
+#endif
+#if defined(FASTSNN_WITH_avx2)
+FASTSNN_DECLARE(avx2)
+#endif
+#if defined(FASTSNN_WITH_baseline)
+FASTSNN_DECLARE(baseline)
 #endif
 
-#if defined(__x86_64__)
 namespace {
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-} // namespace
+
+struct Isa {
+  const Kernels &kernels;
+  const Trains &trains;
+};
+
+// fastest first
+std::vector<Isa> usable() {
+  std::vector<Isa> found;
+#if defined(FASTSNN_WITH_avx512)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    found.push_back({avx512::kernels(), avx512::trains()});
 #endif
+#if defined(FASTSNN_WITH_avx2)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    found.push_back({avx2::kernels(), avx2::trains()});
+#endif
+#if defined(FASTSNN_WITH_baseline)
+  found.push_back({baseline::kernels(), baseline::trains()});
+#endif
+  return found;
+}
+
+} // namespace
 
 std::vector<const Kernels *> usable_kernels() {
-  std::vector<const Kernels *> usable;
-#if defined(__x86_64__)
-  if (has_avx512())
-    usable.push_back(&avx512::kernels());
-  if (has_avx2())
-    usable.push_back(&avx2::kernels());
-#endif
-  usable.push_back(&baseline::kernels());
-  return usable;
+  std::vector<const Kernels *> kernels;
+  for (const Isa &isa : usable())
+    kernels.push_back(&isa.kernels);
+  return kernels;
 }
 
-const Trains &usable_trains() {
-#if defined(__x86_64__)
-  if (has_avx512())
-    return avx512::trains();
-  if (has_avx2())
-    return avx2::trains();
-#endif
-  return baseline::trains();
-}
+const Trains &usable_trains() { return usable().at(0).trains; }
 
 } // namespace fastsnn
