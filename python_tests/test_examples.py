@@ -56,6 +56,15 @@ def test_digits_are_recognised_far_above_chance(
     assert f"{numbers['accuracy']}%" in (tmp_path / "index.html").read_text()
 
 
+def test_a_converted_model_answers_as_the_model_after_some_steps(run: Run, tmp_path: Path) -> None:
+    numbers = run("conversion", "--plot", str(tmp_path), "--report", str(tmp_path))
+    assert numbers["8 steps"] < numbers["24 steps"]
+    assert numbers["model"] > 50.0  # chance: 10; trained on 1,000 images
+    assert numbers["24 steps"] > numbers["model"] - 10.0
+    assert numbers["answers as the model"] > 85.0
+    assert (tmp_path / "accuracy.png").exists()
+
+
 def test_an_example_says_the_same_again_for_the_same_seed(run: Run) -> None:
     first, again, other = (run("own_rule", "--seed", seed) for seed in ("1", "1", "2"))
     assert first == again != other

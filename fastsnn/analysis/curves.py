@@ -19,6 +19,8 @@ def plot_performance(
     *,
     every: int = 1,
     unit: str = "%",
+    along: str = "samples seen",
+    heading: str = "Estimated accuracy while learning",
     view: View | None = None,
     figure: Figure | None = None,
     size: tuple[float, float] = (7.0, 4.0),
@@ -26,6 +28,7 @@ def plot_performance(
     """Draw accuracy over the samples seen, a line for each readout.
 
     performances: readout -> values, each after `every` more samples.
+    along:        what else grows by `every`.
     unit:         "%" for 0..100, "" for 0..1.
     """
     view = open_view(view, figure, (1, 1), size)
@@ -44,7 +47,7 @@ def plot_performance(
         lines += axes.plot(seen, values, lw=1.8, marker=marker, ms=3.5, label=last, **style)
     view.artists = [lines]
     axes.set(
-        xlabel="samples seen",
+        xlabel=along,
         ylabel=f"accuracy, {unit}" if unit else "accuracy",
         # room for what is all wrong or all right
         ylim=(-2, 102) if unit == "%" else (-0.02, 1.02),
@@ -54,7 +57,7 @@ def plot_performance(
     axes.grid(axis="y", color=GRID, linewidth=0.7)
     if lines:
         axes.legend(frameon=False, fontsize=9, loc="lower right")
-    title(axes, "Estimated accuracy while learning")
+    title(axes, heading)
     return view
 
 
