@@ -23,6 +23,10 @@ class CueRewardSimulator(CueReward):
         """Itself."""
         return self
 
+    def step(self, action: int) -> tuple[Any, ...]:
+        """Answer "was the target among the cues?"; observation, reward, done and info."""
+        return super().step(action)
+
     def render(self) -> None:  # type: ignore[override]
         """Print the observation."""
         print(super().render())
