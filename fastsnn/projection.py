@@ -44,7 +44,7 @@ class Projection:
         receptor: str | None = None,
     ) -> None:
         self.name, self.source, self.target = name, source, target
-        self.receptor = target.receptor(receptor)
+        self.port, self.receptor = receptor or "i_syn", target.receptor(receptor)
         self.wiring, self.kind = type(connectivity), connectivity.kind
         self.sizes = connectivity.sizes()
         self.rule, self.norm, self.weight_decay, self.reduction = (

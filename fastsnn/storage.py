@@ -17,6 +17,7 @@ from fastsnn import connectivity, models, structured
 from fastsnn.errors import FastsnnError, ShapeError
 from fastsnn.files import replacing
 from fastsnn.models.declare import Model
+from fastsnn.sparse.description import describe, rebuild
 
 if TYPE_CHECKING:
     from fastsnn.network import Network
@@ -112,6 +113,7 @@ def save(net: Network, path: str | Path) -> None:
                 "wiring": {
                     k: whole(f"{c.name}.wiring.{k}", v) for k, v in c.wiring_options().items()
                 },
+                "receptor": c.port,
                 "rule": model(c.name, c.rule) if c.rule else None,
                 "w_min": keep(f"{c.name}.w_min", c.w_min),
                 "w_max": keep(f"{c.name}.w_max", c.w_max),
@@ -121,6 +123,25 @@ def save(net: Network, path: str | Path) -> None:
                 "bias": keep(f"{c.name}.bias", c.bias),
             }
             for c in net.projections.values()
+        ],
+        "sparse": [
+            {
+                "name": c.name,
+                "source": c.source.name,
+                "target": c.target.name,
+                "receptor": c.port,
+                "wiring": describe(c.wiring, c.name, whole),
+            }
+            for c in net.sparse.values()
+        ],
+        "drives": [
+            {
+                "name": d.name,
+                "target": d.target.name,
+                "receptor": d.port,
+                "drive": describe(d.drive, d.name, whole),
+            }
+            for d in net.drives.values()
         ],
     }
     data = to_bytes(tensors, metadata={"fastsnn": json.dumps(description)})
@@ -199,11 +220,19 @@ def _build(
                 w=0.0, **{k: get(v) for k, v in c.get("wiring", {}).items()}
             ),
             rule=model(c["rule"]),
+            receptor=c.get("receptor"),
             w_min=get(c["w_min"]),
             w_max=get(c["w_max"]),
             bias=None if c["bias"] is None else torch.as_tensor(get(c["bias"])),
             **flags,
         )
+    for c in description.get("sparse", ()):
+        net.projection(
+            c["source"], c["target"], rebuild(c["wiring"], get), name=c["name"],
+            receptor=c["receptor"],
+        )  # fmt: skip
+    for d in description.get("drives", ()):
+        net.drive(d["target"], rebuild(d["drive"], get), name=d["name"], receptor=d["receptor"])
     return net
 
 

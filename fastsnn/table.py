@@ -44,6 +44,18 @@ def describe(net: Network, width: int = 120) -> str:
             "-" if c.norm is None else f"{c.norm:g}",
             size(sum(t.numel() * t.element_size() for t in tensors(c))),
         )
+    for c in net.sparse.values():
+        wires.add_row(
+            c.name,
+            repr(c.wiring),
+            f"{c.n_synapses:,.0f}",
+            "-",
+            f"static, onto {c.port}",
+            "-",
+            size(int(c.memory)),
+        )
+    for d in net.drives.values():
+        wires.add_row(d.name, repr(d.drive), "-", "-", f"drive, onto {d.port}", "-", "-")
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=False, legacy_windows=False)
     console.print(

@@ -49,6 +49,11 @@ class SparseProjection:
         """Expected number of synapses; exact where the wiring fixes it."""
         return self.wiring.expected_synapses(*self._ends)
 
+    @property
+    def memory(self) -> float:
+        """Bytes that the native engine needs for the synapses, about."""
+        return self.wiring.memory(*self._ends)
+
     def edges(self) -> Edges:
         """All synapses by source neuron: pre, post, w, delay (in steps)."""
         return self.wiring.edges(self.seed, self.index, self.target.dt, *self._ends)
