@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fastsnn import memory
 from fastsnn.connectivity import Connectivity
 from fastsnn.errors import FastsnnError, ModelError, ShapeError
 from fastsnn.models.declare import Neuron, Rule
@@ -92,6 +93,13 @@ def projection(
             f"Projection '{name}': the target is an Input population, which takes no spikes."
         )
     if isinstance(connectivity, Wiring) and rule is None:
+        sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
+        connectivity.check(f"Projection '{name}'", *sizes)
+        # the backend takes the memory later, for all of them
+        taken = sum(c.memory for c in net.sparse.values())
+        memory.require(
+            f"Projection '{name}', with those before it", taken + connectivity.memory(*sizes)
+        )
         return SparseProjection(
             name, *ends, connectivity, port=receptor, seed=net.seed, index=len(net.sparse),
             step=net.step,

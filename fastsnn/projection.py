@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fastsnn import memory
 from fastsnn.connectivity import Connectivity, all_finite
 from fastsnn.errors import ModelError, ShapeError
 from fastsnn.models.declare import Rule
@@ -60,6 +61,9 @@ class Projection:
         if layout.synapses is not None:
             layout = replace(layout, synapses=layout.synapses.to(self.device))
         self.layout = layout
+        if self.device.type == "cpu":
+            n_variables = 1 + (len(type(rule).own("synapse")) if rule else 0)
+            memory.require(str(self), 4.0 * n_variables * math.prod(layout.w))
         self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
         if bool((self.w_min > self.w_max).any()):
             raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")

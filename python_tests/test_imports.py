@@ -14,6 +14,7 @@ import pytest
 # a module may import the ones to its right, and what those may import
 MAY_IMPORT = {
     "errors": [],
+    "memory": ["errors"],
     "files": [],
     "analysis": ["files"],
     "optional": [],
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "connectivity": ["random", "synapses"],
     "structured": ["connectivity"],
     "population": ["models"],
-    "projection": ["population", "connectivity"],
+    "projection": ["population", "connectivity", "memory"],
     "sparse": ["population", "random"],
     "plan": ["projection", "inputs", "sparse"],
     # a printed model uses the words of the kernels

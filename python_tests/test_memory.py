@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import fastsnn
+from fastsnn import memory
+from fastsnn.sparse import FixedInDegree
+
 PROGRAM = """
 import torch
 from fastsnn import Poisson
@@ -37,3 +41,23 @@ def test_network_of_6400_neurons_takes_less_than_four_times_its_weights(backend)
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 4.0
+
+
+def test_a_network_that_does_not_fit_is_refused_with_the_numbers(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 200 << 20)
+    net = fastsnn.Network()
+    net.population("a", fastsnn.models.LIF(), 20_000)
+    with pytest.raises(memory.TooLarge, match=r"'a->a': needs 1\.49 GiB, 200\.0 MiB are available"):
+        net.projection("a", "a", fastsnn.Dense())
+    with pytest.raises(memory.TooLarge, match=r"with those before it: needs .* GiB"):
+        net.projection("a", "a", FixedInDegree(5000), name="many")
+    assert not net.projections
+    assert not net.sparse
+    net.projection("a", "a", FixedInDegree(1000), name="some")
+    with pytest.raises(memory.TooLarge, match="with those before it"):
+        net.projection("a", "a", FixedInDegree(2000), name="more")
+    net = fastsnn.Network(backend="torch")
+    net.population("a", fastsnn.models.LIF(), 20_000)
+    net.projection("a", "a", FixedInDegree(1000))
+    with pytest.raises(memory.TooLarge, match="on backend 'torch': needs"):
+        net.run(1.0)

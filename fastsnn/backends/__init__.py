@@ -3,8 +3,8 @@
 
 A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine),
 `supports(plan) -> reason or None` (this network) and `Program(plan, threads)` with
-`run(args, report)`.  One that runs many networks at once also has `ReplicaProgram(plans, threads)`,
-one that takes `RunArgs.attend` has `ATTENDED`.
+`run(args, report)`.  One that runs sparse projections has `synapse_bytes(plan)`, one that runs many
+networks at once `ReplicaProgram(plans, threads)`, one that takes `RunArgs.attend` has `ATTENDED`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Protocol
 
 import torch
 
+from fastsnn import memory
 from fastsnn.backends import cuda, native, torch_reference, triton_jit
 from fastsnn.errors import BackendError
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -123,7 +124,13 @@ def can_be_attended(name: str) -> bool:
 
 
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:
-    """Make the program of a plan on a backend (a name that `choose` returned)."""
+    """Make the program of a plan on a backend (a name that `choose` returned).
+
+    Raises TooLarge where its synapses do not fit.
+    """
+    needs = getattr(REGISTRY[name], "synapse_bytes", None)
+    if needs and plan.sparse:
+        memory.require(f"the sparse projections on backend '{name}'", needs(plan))
     return REGISTRY[name].Program(plan, threads)
 
 

@@ -31,6 +31,7 @@ ABI = 4
 KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse")
 _TRY_AGAIN = 50
 _MOST_SYNAPSES_TWICE = 10e6
+_BYTES_PER_SYNAPSE = 4.3
 
 
 def usable() -> str | None:
@@ -48,6 +49,11 @@ def supports(plan: Plan) -> str | None:
     if own and build.obstacle():
         return f"the model {own[0]} would have to be compiled, and {build.obstacle()}."
     return None
+
+
+def synapse_bytes(plan: Plan) -> float:
+    """Memory of the sparse projections: the rows, and what is under way."""
+    return _BYTES_PER_SYNAPSE * plan.expected_synapses + 8.0 * sum(p.n for p in plan.populations)
 
 
 def _models(plan: Plan) -> list[type[Model]]:

@@ -35,6 +35,11 @@ def usable() -> str | None:
     return None
 
 
+def synapse_bytes(plan: Plan) -> float:
+    """Memory of the sparse projections while their edges are listed: six numbers each."""
+    return 48.0 * plan.expected_synapses
+
+
 class Program:
     """A lowered plan."""
 
