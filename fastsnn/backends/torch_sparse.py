@@ -46,9 +46,7 @@ class _Rows:
         p = plan.sparse[index]
         self.port = plan.ports[p.port]
         source, target = plan.populations[p.source], plan.populations[self.port.population]
-        edges = p.wiring.edges(
-            plan.seed, p.stream, plan.dt, source.n, target.n, source is target
-        )
+        edges = p.wiring.edges(plan.seed, p.stream, plan.dt, source.n, target.n, source is target)
         self.spike, self.n_post = source.spike, target.n
         self.start = torch.searchsorted(edges.pre.contiguous(), torch.arange(source.n + 1))
         self.post, self.delay = edges.post, edges.delay.to(torch.int64)
