@@ -6,6 +6,278 @@
 
 namespace fastsnn::models {
 
+struct AdExCondAlpha {
+  static constexpr const char* name = "AdExCondAlpha";
+  static constexpr int n_state = 7;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 22;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T per_w = param[2];
+    const T half_dt = param[3];
+    const T half_ex = param[4];
+    const T half_inh = param[5];
+    const T decay_ex = param[6];
+    const T decay_inh = param[7];
+    const T rise_ex = param[8];
+    const T rise_inh = param[9];
+    const T n_refrac = param[10];
+    const T v_thresh = param[11];
+    const T v_rest = param[12];
+    const T v_reset = param[13];
+    const T v_spike = param[14];
+    const T delta_t = param[15];
+    const T a = param[16];
+    const T b = param[17];
+    const T e_rev_ex = param[18];
+    const T e_rev_inh = param[19];
+    const T i_offset = param[20];
+    const T dt = param[21];
+    T v = state[0];
+    T w = state[1];
+    T refrac = state[2];
+    T g_ex = state[3];
+    T g_inh = state[4];
+    T dg_ex = state[5];
+    T dg_inh = state[6];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto i = (i_offset + i_syn);
+    auto half_g_ex = ((g_ex + (dg_ex * half_dt)) * half_ex);
+    auto half_g_inh = ((g_inh + (dg_inh * half_dt)) * half_inh);
+    auto next_g_ex = ((g_ex + (dg_ex * dt)) * decay_ex);
+    auto next_g_inh = ((g_inh + (dg_inh * dt)) * decay_inh);
+    auto x = minimum(v, v_spike);
+    auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto l1 = (((a * (x - v_rest)) - w) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5f) * l1));
+    s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l2 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
+    y = (w + (lit<T>(0.5f) * l2));
+    s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l3 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + k3), v_spike);
+    y = (w + l3);
+    s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l4 = (((a * (x - v_rest)) - y) * per_w);
+    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
+    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    g_ex = next_g_ex;
+    dg_ex = ((dg_ex * decay_ex) + (ex * rise_ex));
+    g_inh = next_g_inh;
+    dg_inh = ((dg_inh * decay_inh) + (inh * rise_inh));
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    spike = (v >= v_spike);
+    v = where(spike, v_reset, v);
+    w = where(spike, (w + b), w);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = w;
+    state[2] = refrac;
+    state[3] = g_ex;
+    state[4] = g_inh;
+    state[5] = dg_ex;
+    state[6] = dg_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct AdExCondExp {
+  static constexpr const char* name = "AdExCondExp";
+  static constexpr int n_state = 5;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 18;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T per_w = param[2];
+    const T half_ex = param[3];
+    const T half_inh = param[4];
+    const T decay_ex = param[5];
+    const T decay_inh = param[6];
+    const T n_refrac = param[7];
+    const T v_thresh = param[8];
+    const T v_rest = param[9];
+    const T v_reset = param[10];
+    const T v_spike = param[11];
+    const T delta_t = param[12];
+    const T a = param[13];
+    const T b = param[14];
+    const T e_rev_ex = param[15];
+    const T e_rev_inh = param[16];
+    const T i_offset = param[17];
+    T v = state[0];
+    T w = state[1];
+    T refrac = state[2];
+    T g_ex = state[3];
+    T g_inh = state[4];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto i = (i_offset + i_syn);
+    auto half_g_ex = (g_ex * half_ex);
+    auto half_g_inh = (g_inh * half_inh);
+    auto next_g_ex = (g_ex * decay_ex);
+    auto next_g_inh = (g_inh * decay_inh);
+    auto x = minimum(v, v_spike);
+    auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto l1 = (((a * (x - v_rest)) - w) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5f) * l1));
+    s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l2 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
+    y = (w + (lit<T>(0.5f) * l2));
+    s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l3 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + k3), v_spike);
+    y = (w + l3);
+    s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l4 = (((a * (x - v_rest)) - y) * per_w);
+    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
+    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    g_ex = (next_g_ex + ex);
+    g_inh = (next_g_inh + inh);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    spike = (v >= v_spike);
+    v = where(spike, v_reset, v);
+    w = where(spike, (w + b), w);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = w;
+    state[2] = refrac;
+    state[3] = g_ex;
+    state[4] = g_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct AdExExp {
+  static constexpr const char* name = "AdExExp";
+  static constexpr int n_state = 5;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 16;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T per_w = param[2];
+    const T half_ex = param[3];
+    const T half_inh = param[4];
+    const T decay_ex = param[5];
+    const T decay_inh = param[6];
+    const T n_refrac = param[7];
+    const T v_thresh = param[8];
+    const T v_rest = param[9];
+    const T v_reset = param[10];
+    const T v_spike = param[11];
+    const T delta_t = param[12];
+    const T a = param[13];
+    const T b = param[14];
+    const T i_offset = param[15];
+    T v = state[0];
+    T w = state[1];
+    T refrac = state[2];
+    T i_ex = state[3];
+    T i_inh = state[4];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto i = (i_offset + i_syn);
+    auto half_i_ex = (i_ex * half_ex);
+    auto half_i_inh = (i_inh * half_inh);
+    auto next_i_ex = (i_ex * decay_ex);
+    auto next_i_inh = (i_inh * decay_inh);
+    auto x = minimum(v, v_spike);
+    auto s = ((i_ex + i_inh) + i);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto l1 = (((a * (x - v_rest)) - w) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5f) * l1));
+    s = ((half_i_ex + half_i_inh) + i);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l2 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
+    y = (w + (lit<T>(0.5f) * l2));
+    s = ((half_i_ex + half_i_inh) + i);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l3 = (((a * (x - v_rest)) - y) * per_w);
+    x = minimum((v + k3), v_spike);
+    y = (w + l3);
+    s = ((next_i_ex + next_i_inh) + i);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto l4 = (((a * (x - v_rest)) - y) * per_w);
+    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
+    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    i_ex = (next_i_ex + ex);
+    i_inh = (next_i_inh + inh);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    spike = (v >= v_spike);
+    v = where(spike, v_reset, v);
+    w = where(spike, (w + b), w);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = w;
+    state[2] = refrac;
+    state[3] = i_ex;
+    state[4] = i_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct AdaptiveLIF {
   static constexpr const char* name = "AdaptiveLIF";
   static constexpr int n_state = 2;
@@ -291,6 +563,121 @@ struct DiehlAndCook {
   }
 };
 
+struct HHCondExp {
+  static constexpr const char* name = "HHCondExp";
+  static constexpr int n_state = 7;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 17;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T half_dt = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T mean_ex = param[4];
+    const T mean_inh = param[5];
+    const T n_refrac = param[6];
+    const T v_offset = param[7];
+    const T g_leak = param[8];
+    const T g_na = param[9];
+    const T g_k = param[10];
+    const T e_rev_leak = param[11];
+    const T e_rev_na = param[12];
+    const T e_rev_k = param[13];
+    const T e_rev_ex = param[14];
+    const T e_rev_inh = param[15];
+    const T i_offset = param[16];
+    T v = state[0];
+    T refrac = state[1];
+    T m = state[2];
+    T h = state[3];
+    T n_gate = state[4];
+    T g_ex = state[5];
+    T g_inh = state[6];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto before = v;
+    auto u = (v - v_offset);
+    auto x = ((lit<T>(13.0f) - u) * lit<T>(0.25f));
+    auto alpha = (lit<T>(1.28f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
+    x = ((u - lit<T>(40.0f)) * lit<T>(0.2f));
+    auto rate = (alpha + (lit<T>(1.4f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f))))));
+    x = (rate * half_dt);
+    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    alpha = (lit<T>(0.128f) * exp(((lit<T>(17.0f) - u) * lit<T>(0.055555556f))));
+    rate = (alpha + (lit<T>(4.0f) / (lit<T>(1.0f) + exp(((lit<T>(40.0f) - u) * lit<T>(0.2f))))));
+    x = (rate * half_dt);
+    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    x = ((lit<T>(15.0f) - u) * lit<T>(0.2f));
+    alpha = (lit<T>(0.16f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
+    rate = (alpha + (lit<T>(0.5f) * exp(((lit<T>(10.0f) - u) * lit<T>(0.025f)))));
+    x = (rate * half_dt);
+    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    auto na = (g_na * (((m * m) * m) * h));
+    auto k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
+    auto g_e = (g_ex * mean_ex);
+    auto g_i = (g_inh * mean_inh);
+    auto i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
+    i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
+    x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
+    v = (v + ((i * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    g_ex = (g_ex * decay_ex);
+    g_inh = (g_inh * decay_inh);
+    u = (v - v_offset);
+    x = ((lit<T>(13.0f) - u) * lit<T>(0.25f));
+    alpha = (lit<T>(1.28f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
+    x = ((u - lit<T>(40.0f)) * lit<T>(0.2f));
+    rate = (alpha + (lit<T>(1.4f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f))))));
+    x = (rate * half_dt);
+    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    alpha = (lit<T>(0.128f) * exp(((lit<T>(17.0f) - u) * lit<T>(0.055555556f))));
+    rate = (alpha + (lit<T>(4.0f) / (lit<T>(1.0f) + exp(((lit<T>(40.0f) - u) * lit<T>(0.2f))))));
+    x = (rate * half_dt);
+    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    x = ((lit<T>(15.0f) - u) * lit<T>(0.2f));
+    alpha = (lit<T>(0.16f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
+    rate = (alpha + (lit<T>(0.5f) * exp(((lit<T>(10.0f) - u) * lit<T>(0.025f)))));
+    x = (rate * half_dt);
+    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    na = (g_na * (((m * m) * m) * h));
+    k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
+    g_e = (g_ex * mean_ex);
+    g_i = (g_inh * mean_inh);
+    i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
+    i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
+    x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
+    v = (v + ((i * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    g_ex = (g_ex * decay_ex);
+    g_inh = (g_inh * decay_inh);
+    g_ex = (g_ex + ex);
+    g_inh = (g_inh + inh);
+    spike = (((refrac <= lit<T>(0.0f)) & (before > v)) & (v >= (v_offset + lit<T>(30.0f))));
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = m;
+    state[3] = h;
+    state[4] = n_gate;
+    state[5] = g_ex;
+    state[6] = g_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct IF {
   static constexpr const char* name = "IF";
   static constexpr int n_state = 2;
@@ -373,6 +760,93 @@ struct Izhikevich {
   }
 };
 
+struct Izhikevich2003 {
+  static constexpr const char* name = "Izhikevich2003";
+  static constexpr int n_state = 2;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 8;
+  static constexpr int n_receptor = 0;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = true;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T a = param[0];
+    const T b = param[1];
+    const T c = param[2];
+    const T d = param[3];
+    const T v_thresh = param[4];
+    const T lbound = param[5];
+    const T dt = param[6];
+    const T half_dt = param[7];
+    T v = state[0];
+    T u = state[1];
+    v = where(spike, c, v);
+    u = where(spike, (u + d), u);
+    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    u = (u + ((dt * a) * ((b * v) - u)));
+    v = maximum(v, lbound);
+    spike = (v >= v_thresh);
+    state[0] = v;
+    state[1] = u;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct IzhikevichDelta {
+  static constexpr const char* name = "IzhikevichDelta";
+  static constexpr int n_state = 2;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 7;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T a = param[0];
+    const T b = param[1];
+    const T c = param[2];
+    const T d = param[3];
+    const T v_thresh = param[4];
+    const T i_offset = param[5];
+    const T dt = param[6];
+    T v = state[0];
+    T u = state[1];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto du = ((((b * v) - u) * a) * dt);
+    auto dv = ((((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + (i_offset + i_syn)) * dt);
+    v = ((v + dv) + (ex + inh));
+    u = (u + du);
+    spike = (v >= v_thresh);
+    v = where(spike, c, v);
+    u = where(spike, (u + d), u);
+    state[0] = v;
+    state[1] = u;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct LIF {
   static constexpr const char* name = "LIF";
   static constexpr int n_state = 2;
@@ -409,6 +883,297 @@ struct LIF {
     v = maximum(v, lbound);
     state[0] = v;
     state[1] = refrac;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct LIFAlpha {
+  static constexpr const char* name = "LIFAlpha";
+  static constexpr int n_state = 6;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 16;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T leak = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T from_ex = param[4];
+    const T from_inh = param[5];
+    const T slope_ex = param[6];
+    const T slope_inh = param[7];
+    const T rise_ex = param[8];
+    const T rise_inh = param[9];
+    const T n_refrac = param[10];
+    const T v_thresh = param[11];
+    const T v_rest = param[12];
+    const T v_reset = param[13];
+    const T i_offset = param[14];
+    const T dt = param[15];
+    T v = state[0];
+    T refrac = state[1];
+    T i_ex = state[2];
+    T i_inh = state[3];
+    T di_ex = state[4];
+    T di_inh = state[5];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto synaptic = (((i_ex * from_ex) + (di_ex * slope_ex)) + ((i_inh * from_inh) + (di_inh * slope_inh)));
+    auto moved = (v + ((((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa)) + synaptic));
+    v = where((refrac > lit<T>(0.0f)), v, moved);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    i_ex = ((i_ex + (di_ex * dt)) * decay_ex);
+    i_inh = ((i_inh + (di_inh * dt)) * decay_inh);
+    di_ex = ((di_ex * decay_ex) + (ex * rise_ex));
+    di_inh = ((di_inh * decay_inh) + (inh * rise_inh));
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = i_ex;
+    state[3] = i_inh;
+    state[4] = di_ex;
+    state[5] = di_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct LIFCondAlpha {
+  static constexpr const char* name = "LIFCondAlpha";
+  static constexpr int n_state = 6;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 18;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T mean_ex = param[4];
+    const T mean_inh = param[5];
+    const T slope_ex = param[6];
+    const T slope_inh = param[7];
+    const T rise_ex = param[8];
+    const T rise_inh = param[9];
+    const T n_refrac = param[10];
+    const T v_thresh = param[11];
+    const T v_rest = param[12];
+    const T v_reset = param[13];
+    const T e_rev_ex = param[14];
+    const T e_rev_inh = param[15];
+    const T i_offset = param[16];
+    const T dt = param[17];
+    T v = state[0];
+    T refrac = state[1];
+    T g_ex = state[2];
+    T g_inh = state[3];
+    T dg_ex = state[4];
+    T dg_inh = state[5];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto g_e = ((g_ex * mean_ex) + (dg_ex * slope_ex));
+    auto g_i = ((g_inh * mean_inh) + (dg_inh * slope_inh));
+    auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
+    auto x = (((g_leak + g_e) + g_i) * per_pa);
+    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    v = where((refrac > lit<T>(0.0f)), v, moved);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    g_ex = ((g_ex + (dg_ex * dt)) * decay_ex);
+    g_inh = ((g_inh + (dg_inh * dt)) * decay_inh);
+    dg_ex = ((dg_ex * decay_ex) + (ex * rise_ex));
+    dg_inh = ((dg_inh * decay_inh) + (inh * rise_inh));
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = g_ex;
+    state[3] = g_inh;
+    state[4] = dg_ex;
+    state[5] = dg_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct LIFCondExp {
+  static constexpr const char* name = "LIFCondExp";
+  static constexpr int n_state = 4;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 13;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T mean_ex = param[4];
+    const T mean_inh = param[5];
+    const T n_refrac = param[6];
+    const T v_thresh = param[7];
+    const T v_rest = param[8];
+    const T v_reset = param[9];
+    const T e_rev_ex = param[10];
+    const T e_rev_inh = param[11];
+    const T i_offset = param[12];
+    T v = state[0];
+    T refrac = state[1];
+    T g_ex = state[2];
+    T g_inh = state[3];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto g_e = (g_ex * mean_ex);
+    auto g_i = (g_inh * mean_inh);
+    auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
+    auto x = (((g_leak + g_e) + g_i) * per_pa);
+    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    v = where((refrac > lit<T>(0.0f)), v, moved);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    g_ex = ((g_ex * decay_ex) + ex);
+    g_inh = ((g_inh * decay_inh) + inh);
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = g_ex;
+    state[3] = g_inh;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct LIFDelta {
+  static constexpr const char* name = "LIFDelta";
+  static constexpr int n_state = 2;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 7;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T leak = param[0];
+    const T per_pa = param[1];
+    const T n_refrac = param[2];
+    const T v_thresh = param[3];
+    const T v_rest = param[4];
+    const T v_reset = param[5];
+    const T i_offset = param[6];
+    T v = state[0];
+    T refrac = state[1];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto moved = ((v + (((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa))) + (ex + inh));
+    v = where((refrac > lit<T>(0.0f)), v, moved);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct LIFExp {
+  static constexpr const char* name = "LIFExp";
+  static constexpr int n_state = 4;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 11;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T leak = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T from_ex = param[4];
+    const T from_inh = param[5];
+    const T n_refrac = param[6];
+    const T v_thresh = param[7];
+    const T v_rest = param[8];
+    const T v_reset = param[9];
+    const T i_offset = param[10];
+    T v = state[0];
+    T refrac = state[1];
+    T i_ex = state[2];
+    T i_inh = state[3];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto synaptic = ((i_ex * from_ex) + (i_inh * from_inh));
+    auto moved = (v + ((((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa)) + synaptic));
+    v = where((refrac > lit<T>(0.0f)), v, moved);
+    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    i_ex = ((i_ex * decay_ex) + ex);
+    i_inh = ((i_inh * decay_inh) + inh);
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = i_ex;
+    state[3] = i_inh;
     return spike;
   }
   template <class T>
@@ -835,8 +1600,8 @@ struct WeightDependentPostPre {
 template <class... Models>
 struct List {};
 
-using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, LIF, McCullochPitts, SRM0, SubtractiveIF>;
-using NeuronsWithReceptors = List<>;
+using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF>;
+using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
 using Rules = List<Hebbian, MSTDP, MSTDPET, PostPre, Rmax, WeightDependentPostPre>;
 
 }  // namespace fastsnn::models

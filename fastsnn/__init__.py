@@ -10,6 +10,7 @@ if (_root / "csrc" / "module.cpp").exists() and (_root / "kernels").is_dir():
 
 from fastsnn import models  # noqa: E402
 from fastsnn.connectivity import AllButOne, Dense, MeanField, OneToOne  # noqa: E402
+from fastsnn.equations import from_equations  # noqa: E402
 from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  # noqa: E402
 from fastsnn.injection import NoisyCurrent, SineCurrent, StepCurrent  # noqa: E402
 from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
@@ -74,5 +75,6 @@ __all__ = [
     "Spikes",
     "StepCurrent",
     "__version__",
+    "from_equations",
     "models",
 ]

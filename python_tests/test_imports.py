@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "statistics": ["errors"],
     "recording": ["errors", "files", "optional"],
     "models": ["errors"],
+    "equations": ["models", "optional"],
     "inputs": ["errors"],
     "monitors": ["errors"],
     "recorders": ["errors"],

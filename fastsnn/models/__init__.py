@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neuron models and learning rules, each one plain Python function (see `declare`)."""
 
+from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp
+from fastsnn.models.currents import LIFAlpha, LIFDelta, LIFExp
 from fastsnn.models.declare import Choice, Neuron, Param, Receptor, Rule, Var
+from fastsnn.models.exponential import AdExCondAlpha, AdExCondExp, AdExExp
+from fastsnn.models.ion_channels import HHCondExp
 from fastsnn.models.neurons import (
     CSRM,
     IF,
@@ -17,6 +21,7 @@ from fastsnn.models.neurons import (
     McCullochPitts,
     SubtractiveIF,
 )
+from fastsnn.models.quadratic import Izhikevich2003, IzhikevichDelta
 from fastsnn.models.rules import MSTDP, MSTDPET, Hebbian, PostPre, Rmax, WeightDependentPostPre
 
 __all__ = [
@@ -26,15 +31,26 @@ __all__ = [
     "MSTDP",
     "MSTDPET",
     "SRM0",
+    "AdExCondAlpha",
+    "AdExCondExp",
+    "AdExExp",
     "AdaptiveLIF",
     "BoostedLIF",
     "Choice",
     "CompetitiveLIF",
     "CurrentLIF",
     "DiehlAndCook",
+    "HHCondExp",
     "Hebbian",
     "Input",
     "Izhikevich",
+    "Izhikevich2003",
+    "IzhikevichDelta",
+    "LIFAlpha",
+    "LIFCondAlpha",
+    "LIFCondExp",
+    "LIFDelta",
+    "LIFExp",
     "McCullochPitts",
     "Neuron",
     "Param",
