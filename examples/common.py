@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fastsnn import FastsnnError, Network, Poisson, evaluation
-from fastsnn.analysis import Report, View
+from fastsnn.analysis import EventWriter, Report, View
 from fastsnn.datasets import DataError, balanced_subset, load_mnist
 from fastsnn.pipelines import passing
 
@@ -25,15 +26,16 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Make a command of a function (quick, seed, backend, gallery, ...)."""
 
     @wraps(command)
-    def run(plot: str | None, report: str | None, seed: int, **rest: Any) -> Any:
+    def run(plot: str | None, report: str | None, log: str | None, seed: int, **rest: Any) -> Any:
         torch.manual_seed(seed)
         try:
-            return command(seed=seed, gallery=Gallery(plot, report), **rest)
+            return command(seed=seed, gallery=Gallery(plot, report, log), **rest)
         except (FastsnnError, DataError, FileNotFoundError, ImportError) as error:
             raise click.ClickException(str(error)) from error
 
     for option in (
         click.option("--report", metavar="DIR", help="Write a report with pictures, index.html."),
+        click.option("--log", metavar="DIR", help="Log for TensorBoard, which need not be there."),
         click.option("--plot", metavar="DIR|live", help="Save pictures, or show them live."),
         click.option("--backend", default="auto", show_default=True, help="What computes."),
         click.option("--seed", default=0, show_default=True, help="Of all random numbers."),
@@ -101,17 +103,19 @@ def recognise(
 
 
 class Gallery:
-    """The pictures of an example: none, in windows, as files, or in a report."""
+    """The pictures of an example: none, in windows, as files, in a report, in TensorBoard."""
 
-    def __init__(self, plot: str | None, report: str | None) -> None:
+    def __init__(self, plot: str | None, report: str | None, log: str | None = None) -> None:
         self.live = plot == "live"
         self.folder = None if self.live or plot is None else Path(plot)
         self.report = report
+        self.log = None if log is None else EventWriter(log)
+        self.drawn: dict[str, int] = {}
         self.views: dict[str, View] = {}
         self.captions: dict[str, str] = {}
 
     def __bool__(self) -> bool:
-        return self.live or self.folder is not None or self.report is not None
+        return self.live or any(x is not None for x in (self.folder, self.report, self.log))
 
     def draw(
         self, name: str, plot: Callable[..., View], data: Any, caption: str, **more: Any
@@ -128,6 +132,9 @@ class Gallery:
         self.views[name] = plot(data, **more)
         self.captions[name] = caption
         self.views[name].show()
+        self.drawn[name] = self.drawn.get(name, 0) + 1
+        if self.log is not None:
+            self.log.add_figure(name, self.views[name].figure, self.drawn[name])
 
     def finish(self, headline: str, numbers: dict[str, str], net: Network) -> None:
         """Print what came out; write the pictures and the report that were asked for."""
@@ -145,6 +152,13 @@ class Gallery:
             for name, view in self.views.items():
                 page.picture(name, view, self.captions[name])
             click.echo(f"  report: {page.text('Network', str(net)).write(self.report)}")
+        if self.log is not None:
+            for name, value in numbers.items():
+                number = re.match(r"[\d,]+(\.\d+)?", value)
+                if number:
+                    self.log.add_scalar(name, float(number[0].replace(",", "")))
+            self.log.close()
+            click.echo(f"  log: {self.log.path}")
         if self.live:
             import matplotlib.pyplot as plt
 

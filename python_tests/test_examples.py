@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from fastsnn import environments
+from fastsnn.analysis import read_scalars
 
 Run = Callable[..., dict[str, float]]
 
@@ -63,6 +64,13 @@ def test_a_converted_model_answers_as_the_model_after_some_steps(run: Run, tmp_p
     assert numbers["24 steps"] > numbers["model"] - 10.0
     assert numbers["answers as the model"] > 85.0
     assert (tmp_path / "accuracy.png").exists()
+
+
+def test_an_example_logs_numbers_and_pictures_for_tensorboard(run: Run, tmp_path: Path) -> None:
+    numbers = run("own_neuron", "--log", str(tmp_path))
+    (file,) = tmp_path.glob("events.out.tfevents.*")
+    assert read_scalars(tmp_path)["spikes, tiring"] == [(0, numbers["spikes, tiring"])]
+    assert b"\x89PNG" in file.read_bytes()
 
 
 def test_an_example_says_the_same_again_for_the_same_seed(run: Run) -> None:
