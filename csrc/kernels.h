@@ -295,6 +295,7 @@ struct Kernels {
   // sparse projections (csrc/sparse)
   void (*draw_partners)(const sparse::PartnerDraw &);
   void (*throw_sources)(const sparse::Throw &);
+  std::int64_t (*draw_near)(const sparse::NearDraw &); // returns how many it found
   void (*draw_synapses)(const sparse::SynapseDraw &);
 };
 

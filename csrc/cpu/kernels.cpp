@@ -228,6 +228,7 @@ const Kernels &kernels() {
                               drive_poisson,
                               draw_partners,
                               throw_sources,
+                              draw_near,
                               draw_synapses};
   return all;
 }

@@ -66,6 +66,39 @@ inline void throw_sources(const sparse::Throw &d) {
   }
 }
 
+inline std::int64_t draw_near(const sparse::NearDraw &d) {
+  using namespace synapses_detail;
+  std::int64_t found = 0;
+  const vf per_length(static_cast<float>(sparse::chance_steps) / d.cutoff);
+  for (std::int64_t i = d.begin; i < d.end; i += lanes) {
+    vf square(0.0f);
+    for (int k = 0; k < sparse::dimensions; ++k) {
+      const vf apart = abs(load(d.x[k] + i) - vf(d.point[k])),
+               shorter = minimum(apart, vf(d.period[k]) - apart);
+      square = square + shorter * shorter;
+    }
+    const vf distance = sqrt(square);
+    vm joined = (distance <= vf(d.cutoff)) & first(d.end - i < lanes ? int(d.end - i) : lanes);
+    if (!any(joined))
+      continue;
+    const vf x = minimum(distance, vf(d.cutoff)) * per_length;
+    const i32x16 at = __builtin_convertvector(x.v, i32x16);
+    const vf part = x - vf(__builtin_convertvector(at, f32x16));
+    const vf a = gather(d.chance, at, lanes), b = gather(d.chance + 1, at, lanes);
+    const u32x16 id = load_words(d.id + i);
+    u32x16 words[4];
+    philox(d.seed, d.stream, d.row, id, words);
+    const vf drawn = vf(__builtin_convertvector(i32x16(words[0] >> 1), f32x16)) * vf(0x1p-31f);
+    joined = joined & (drawn < a + part * (b - a));
+    std::int32_t chosen[lanes];
+    const int n = compress(chosen, i32x16(id), joined);
+    for (int k = 0; k < n; ++k)
+      if (static_cast<std::uint32_t>(chosen[k]) != d.skip)
+        d.out[found++] = static_cast<std::uint32_t>(chosen[k]);
+  }
+  return found;
+}
+
 inline void draw_synapses(const sparse::SynapseDraw &d) {
   using namespace synapses_detail;
   const bool draws = !d.target || !(d.w || d.weight.is_one) || !(d.steps || d.delay.is_one);
@@ -84,8 +117,10 @@ inline void draw_synapses(const sparse::SynapseDraw &d) {
     }
     const vf w = d.w ? load(d.w + i) : value(d.weight, words[1]);
     const i32x16 q = nearest(minimum(maximum(w * vf(d.scale), vf(-32767.0f)), vf(32767.0f)));
-    const vf steps = d.steps ? vf(__builtin_convertvector(i32x16(load_words(d.steps + i)), f32x16))
-                             : value(d.delay, words[2]);
+    vf steps = d.steps ? vf(__builtin_convertvector(i32x16(load_words(d.steps + i)), f32x16))
+                       : value(d.delay, words[2]);
+    if (d.more)
+      steps = steps + load(d.more + i);
     const i32x16 delay = nearest(minimum(maximum(steps, vf(1.0f)), vf(static_cast<float>(d.span))));
     const u32x16 place = gather_words(d.group, target / 16u) + (target & 15u);
     store_words(d.synapse + i, (place & 0xffffu) | (u32x16(q) << 16));

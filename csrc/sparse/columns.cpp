@@ -37,6 +37,7 @@ template <class F> void Columns::for_own(int t, int threads, F f) const {
 
 void Columns::load(Range sources, Pool &pool) {
   loaded_ = start_[sources.begin];
+  entries_.shrink(0); // other projections need the memory now
   entries_.reserve(start_[sources.end] - loaded_);
   const std::uint32_t begin = static_cast<std::uint32_t>(sources.begin),
                       size = static_cast<std::uint32_t>(sources.end - sources.begin);

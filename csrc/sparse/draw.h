@@ -24,6 +24,22 @@ struct Throw {
   std::uint32_t *times; // [n], added to
 };
 
+inline constexpr int dimensions = 3, chance_steps = 1024;
+
+// Targets begin .. end - 1 of a list that are joined to a point: where word 0 of the target's
+// counter lies below the chance of its distance.
+struct NearDraw {
+  std::uint64_t seed;
+  std::uint32_t stream, row, skip; // skip: a target that is not joined
+  float point[dimensions], period[dimensions];
+  const float *x[dimensions]; // of the targets
+  const std::uint32_t *id;    // of the targets
+  std::int64_t begin, end;
+  const float *chance; // [chance_steps + 2], at the distances 0 .. cutoff
+  float cutoff;
+  std::uint32_t *out; // ids
+};
+
 // one number, or a quantile table
 struct Table {
   const float *ptr;
@@ -44,6 +60,7 @@ struct SynapseDraw {
   Table weight, delay;
   const float *w;            // given weights, or null
   const std::int32_t *steps; // given delays, or null
+  const float *more;         // added to delays, or null
   float scale;
   const std::uint32_t *group; // of 16 targets: tile << 16 | place of the first
   std::int32_t span;          // largest delay

@@ -45,6 +45,17 @@ inline void list(sparse::SparsePlan &s, const py::dict &d) {
   s.steps = array<const std::int32_t>(d, "steps", size);
 }
 
+inline void space(sparse::SparsePlan &s, const py::dict &d) {
+  s.x_pre = array<const float>(d, "x_pre", sparse::dimensions * s.n_pre);
+  s.x_post = array<const float>(d, "x_post", sparse::dimensions * s.n_post);
+  s.period = array<const float>(d, "period", sparse::dimensions);
+  s.chance = array<const float>(d, "chance", sparse::chance_steps + 2);
+  s.cutoff = number<float>(d, "cutoff");
+  s.steps_per_length = number<float>(d, "steps_per_length");
+  if (!(s.x_pre && s.x_post && s.period && s.chance && s.cutoff > 0.0f))
+    throw py::value_error("sparse projection '" + s.name + "' lacks positions");
+}
+
 // A sparse projection: what Wiring.spec gives, with arrays as (address, length), and name, source,
 // port, grain.
 inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector<std::int64_t> &n,
@@ -72,6 +83,8 @@ inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector
   s.rewire = number<std::int64_t>(d, "rewire");
   if (s.wiring == sparse::Wiring::list)
     list(s, d);
+  if (s.wiring == sparse::Wiring::distance)
+    space(s, d);
   if (s.wiring == sparse::Wiring::pairs && s.n_pre != s.n_post)
     throw py::value_error("sparse projection '" + s.name + "' joins populations of unequal sizes");
   return s;

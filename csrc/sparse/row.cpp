@@ -19,13 +19,15 @@ Table table(Column c) { return {c.ptr, c.len == 1}; }
 Sources::Sources(const Plan &plan, const Layout &layout, Pool &pool)
     : plan(plan), layout(layout), of_population(plan.populations.size()) {
   for (const SparsePlan &spec : plan.sparse) {
-    Part part{&spec, {}, nullptr, nullptr};
+    Part part{&spec, {}, nullptr, nullptr, nullptr};
     for (std::int64_t j = 0; j < spec.n_post; j += group_size) {
       const Place place = layout.place(spec.port, j);
       part.group.push_back(std::uint32_t(place.tile) << 16 | place.at);
     }
     if (spec.wiring == Wiring::columns)
       part.columns = std::make_unique<Columns>(plan, spec, pool);
+    else if (spec.wiring == Wiring::distance)
+      part.space = std::make_unique<Space>(plan, spec, pool);
     else
       part.numbers = std::make_unique<Numbers>(plan, spec, pool);
     span = std::max(span, static_cast<std::int32_t>(spec.largest_delay));
@@ -39,6 +41,8 @@ std::int64_t Sources::Part::most() const {
   switch (spec->wiring) {
   case Wiring::columns:
     return columns->total();
+  case Wiring::distance:
+    return space->total();
   case Wiring::list:
     return spec->row_ptr[spec->n_pre];
   default:
@@ -122,6 +126,7 @@ std::int64_t RowDrawer::find_ends(const Sources::Part &part, std::uint32_t neuro
     d.target = partners_.ring(sources_.plan, spec, neuron);
     return spec.n;
   case Wiring::distance:
+    return find_near(part, neuron, d);
   case Wiring::pairs:
     target_.assign(1 + spare, 0);
     target_[0] = neuron;
@@ -129,6 +134,20 @@ std::int64_t RowDrawer::find_ends(const Sources::Part &part, std::uint32_t neuro
     return 1;
   }
   return 0;
+}
+
+std::int64_t RowDrawer::find_near(const Sources::Part &part, std::uint32_t neuron, SynapseDraw &d) {
+  part.space->find(neuron, target_);
+  const auto n = static_cast<std::int64_t>(target_.size());
+  target_.resize(n + spare);
+  d.target = target_.data();
+  if (part.spec->steps_per_length > 0.0f) {
+    more_.assign(n + spare, 0.0f);
+    for (std::int64_t k = 0; k < n; ++k)
+      more_[k] = part.space->distance(neuron, target_[k]) * part.spec->steps_per_length;
+    d.more = more_.data();
+  }
+  return n;
 }
 
 std::int64_t RowDrawer::find_columns(const Columns &columns, std::uint32_t neuron, SynapseDraw &d) {

@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "numbers.h"
 #include "partners.h"
+#include "space.h"
 
 namespace fastsnn::sparse {
 
@@ -24,6 +25,7 @@ public:
     std::vector<std::uint32_t> group; // of 16 targets: tile << 16 | place of the first
     std::unique_ptr<Numbers> numbers; // drawn by source
     std::unique_ptr<Columns> columns; // drawn by target
+    std::unique_ptr<Space> space;     // drawn by distance
     // synapses of all sources, no less than there are
     std::int64_t most() const;
   };
@@ -52,6 +54,7 @@ private:
   // number of synapses and where they end; may name counters, weights and delays
   std::int64_t find_ends(const Sources::Part &, std::uint32_t neuron, SynapseDraw &);
   std::int64_t find_listed(const SparsePlan &, std::uint32_t neuron, SynapseDraw &);
+  std::int64_t find_near(const Sources::Part &, std::uint32_t neuron, SynapseDraw &);
   std::int64_t find_columns(const Columns &, std::uint32_t neuron, SynapseDraw &);
   void sort(std::int64_t n);
   void sort_few(std::int64_t n);
@@ -63,6 +66,7 @@ private:
   Partners partners_;
   std::vector<std::uint32_t> k_, target_;       // ends that are not drawn in one go with the rest
   std::vector<std::uint32_t> synapse_, bucket_; // in the order drawn
+  std::vector<float> more_;                     // delay by distance
   std::vector<std::uint32_t> count_;            // [n_tiles * span], then where each goes on
   std::vector<std::uint64_t> order_;
   std::vector<std::uint32_t> words_, sizes_;

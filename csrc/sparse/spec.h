@@ -11,10 +11,12 @@
 #include <string>
 
 #include "../kernels.h"
+#include "draw.h"
 
 namespace fastsnn::sparse {
 
-// rows and columns: partners at random, drawn by source or by target; list: given ones
+// rows and columns: partners at random, drawn by source or by target; list: given ones; distance:
+// pair (i, j) is joined by word 0 of counter j of row i
 enum class Wiring { rows, columns, list, pairs, small_world, distance };
 
 // How many synapses a row or column has.  fixed: n.  binomial: n, plus one for every threshold that
@@ -47,6 +49,10 @@ struct SparsePlan {
 
   // small_world: where word 3 lies below
   std::int64_t rewire = 0;
+
+  // distance: positions [dimensions, n], period [dimensions], chance as of NearDraw
+  const float *x_pre = nullptr, *x_post = nullptr, *period = nullptr, *chance = nullptr;
+  float cutoff = 0.0f, steps_per_length = 0.0f;
 
   // number of partners that the end that draws can have
   std::int64_t partners() const {

@@ -13,6 +13,14 @@ from fastsnn.sparse.distributions import (
 from fastsnn.sparse.draw import Edges
 from fastsnn.sparse.drives import PoissonDrive
 from fastsnn.sparse.edge_list import EdgeList
+from fastsnn.sparse.space import (
+    DiscKernel,
+    DistanceDependent,
+    ExponentialKernel,
+    GaussianKernel,
+    SmallWorld,
+    grid,
+)
 from fastsnn.sparse.wirings import (
     AllToAll,
     FixedInDegree,
@@ -26,19 +34,25 @@ from fastsnn.sparse.wirings import (
 __all__ = [
     "AllToAll",
     "Clipped",
+    "DiscKernel",
+    "DistanceDependent",
     "Distribution",
     "EdgeList",
     "Edges",
     "Exponential",
+    "ExponentialKernel",
     "FixedInDegree",
     "FixedOutDegree",
     "FixedProbability",
     "FixedTotalNumber",
+    "GaussianKernel",
     "LogNormal",
     "Normal",
     "Pairs",
     "PoissonDrive",
     "Quantiles",
+    "SmallWorld",
     "Uniform",
     "Wiring",
+    "grid",
 ]

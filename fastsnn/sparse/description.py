@@ -14,6 +14,7 @@ from torch import Tensor
 from fastsnn.errors import FastsnnError
 from fastsnn.sparse.distributions import Distribution
 from fastsnn.sparse.drives import PoissonDrive
+from fastsnn.sparse.space import Kernel
 from fastsnn.sparse.wirings import Wiring
 
 
@@ -51,4 +52,4 @@ def _below(base: type) -> list[type]:
     return [k for kind in base.__subclasses__() for k in (kind, *_below(kind))]
 
 
-_BASES = (Wiring, Distribution, PoissonDrive)
+_BASES = (Wiring, Distribution, Kernel, PoissonDrive)

@@ -9,7 +9,6 @@ come from stream + 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,13 +52,13 @@ def places(numbers: Tensor) -> tuple[Tensor, Tensor]:
 def values(
     seed: int, stream: int, row: Tensor, k: Tensor, weight: Tensor, delay: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Weights (float32) and delays (steps, int32) of the counters (k, row), from their tables."""
+    """Weights and delays (steps, not rounded) of the counters (k, row), float32."""
     w, steps = torch.empty(len(k)), torch.empty(len(k))
     for at in range(0, len(k), _BLOCK):
         part = slice(at, at + _BLOCK)
         _, for_weight, for_delay, _ = philox(seed, stream, row[part], k[part])
         w[part], steps[part] = look_up(weight, for_weight), look_up(delay, for_delay)
-    return w, whole_steps(steps)
+    return w, steps
 
 
 def whole_steps(steps: Tensor) -> Tensor:
@@ -107,9 +106,12 @@ def _attempts(
     row: Tensor,
     needed: Tensor,
     n: int,
-    allowed: Callable[[Tensor], Tensor] | None = None,
+    taken: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Attempts of every row, [rows, k], and which are the first `needed` new and allowed ones."""
+    """Attempts of every row, [rows, k], and which are the first `needed` new ones.
+
+    taken: bool [rows, n], what is not new from the beginning.
+    """
     k = int(1.4 * int(needed.max())) + 16 if len(needed) else 0
     while True:
         counter = torch.arange(k).expand(len(row), k)
@@ -119,8 +121,8 @@ def _attempts(
         first = torch.ones_like(tried, dtype=torch.bool)
         first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
         new = torch.zeros_like(first).scatter(1, order, first)
-        if allowed is not None:
-            new &= allowed(tried)
+        if taken is not None:
+            new &= ~taken.gather(1, tried)
         if bool((new.sum(1) >= needed).all()):
             return tried, new & (new.cumsum(1) <= needed[:, None])
         k *= 2
@@ -141,9 +143,7 @@ def ring(seed: int, stream: int, n: int, k: int, rewire: int) -> Tensor:
         at = (~rewired).nonzero(as_tuple=True)
         kept[at[0], target[at]] = True
         kept[torch.arange(len(row)), row] = True
-        tried, new = _attempts(
-            seed, stream, row, rewired.sum(1), n, lambda t, kept=kept: ~kept.gather(1, t)
-        )
+        tried, new = _attempts(seed, stream, row, rewired.sum(1), n, kept)
         target[rewired] = tried[new]
         out.append(target.reshape(-1))
     return torch.cat(out)
@@ -165,7 +165,8 @@ def binomial_thresholds(n: int, p: float) -> tuple[int, Tensor]:
     if p in (0.0, 1.0) or n == 0:
         return (n if p == 1.0 else 0), torch.zeros(0, dtype=torch.int64)
     mode = min(n, int((n + 1) * p))
-    up, down, odds = [1.0], [], p / (1.0 - p)
+    odds = p / (1.0 - p)
+    up, down = [1.0], list[float]()
     while up[-1] > 1e-16 and mode + len(up) <= n:
         c = mode + len(up)
         up.append(up[-1] * ((n - c + 1) / c * odds))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ class EdgeList(Wiring):
     w, delay:  as in every wiring, or [n] of them; delay in ms.
     """
 
+    w: Value | Sequence[float] | Tensor = field(default=1.0, kw_only=True)  # type: ignore[assignment]
+    delay: Value | Sequence[float] | Tensor | None = field(  # type: ignore[assignment]
+        default=None, kw_only=True
+    )
     pre: Sequence[int] | Tensor
     post: Sequence[int] | Tensor
 
@@ -92,10 +96,8 @@ class EdgeList(Wiring):
 
     def _drawn(self) -> Wiring:
         """A wiring that draws what is not listed."""
-        return Wiring(
-            w=1.0 if _is_listed(self.w) else self.w,
-            delay=None if _is_listed(self.delay) else self.delay,
-        )
+        drawn: Any = {k: v for k in ("w", "delay") if not _is_listed(v := getattr(self, k))}
+        return Wiring(**drawn)
 
     def _check_listed(self, what: str, name: str, n: int) -> None:
         given = getattr(self, name)
@@ -173,7 +175,9 @@ class EdgeList(Wiring):
         return super().largest_delay(dt)
 
 
-def _is_listed(value: Value | Sequence[float] | Tensor | None) -> bool:
+def _is_listed(
+    value: Value | Sequence[float] | Tensor | None,
+) -> bool:
     """Whether there is one number for each synapse."""
     return isinstance(value, (Sequence, Tensor, np.ndarray))
 
@@ -199,7 +203,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 def _read_csv(path: Path) -> dict[str, Any]:
     try:
-        table = np.genfromtxt(path, delimiter=",", names=True, dtype=np.float64, ndmin=1)
+        table: Any = np.genfromtxt(path, delimiter=",", names=True, dtype=np.float64, ndmin=1)
     except ValueError as error:
         raise FastsnnError(f"EdgeList: '{path}' is no table of numbers: {error}") from error
     found = {name: table[name] for name in table.dtype.names or ()}

@@ -128,7 +128,8 @@ class Wiring:
     ) -> tuple[Tensor, Tensor]:
         """Weights and delays in steps of the counters (row, k)."""
         table = distributions.table(self.w)
-        return draw.values(seed, stream, row, k, table, self._steps(dt))
+        w, steps = draw.values(seed, stream, row, k, table, self._steps(dt))
+        return w, draw.whole_steps(steps)
 
     def _steps(self, dt: float) -> Tensor:
         """The table of delays, in steps; not rounded."""
