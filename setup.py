@@ -141,7 +141,7 @@ setup(
     package_data={
         "fastsnn": ["py.typed", "datasets/data/**"],
         "fastsnn.bench": ["*.cpp"],
-        "fastsnn.csrc": ["*.h", "*.cpp", "*.txt", "cpu/*.h", "cpu/*.cpp", "sparse/*", "cuda/**"],
+        "fastsnn.csrc": ["*.h", "*.cpp", "*.txt", "cpu/*", "nn/*", "sparse/*", "cuda/**"],
     },
     include_package_data=False,
     ext_modules=engines,

@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "isa.h"
+#include "nn/binding.h"
 #include "parse.h"
 #include "philox.h"
 #include "sparse/parse.h"
@@ -214,4 +215,5 @@ PYBIND11_MODULE(_native, m) {
         return usable_trains().bernoulli(train_plan(state, value, n, n_steps, out));
       },
       release);
+  bind_sequences(m);
 }

@@ -53,6 +53,9 @@ MAY_IMPORT = {
     "building": ["plan", "monitors", "recorders"],
     "network": ["building", "running", "executing", "storage", "table"],
     "replicas": ["network"],
+    # layers for training; graphs made of them
+    "nn": ["models", "lowering", "backends"],
+    "nir": ["nn", "optional"],
     "conversion": ["network"],
     "mnist": ["network", "analysis", "datasets", "encoding", "evaluation", "files"],
     "bench": ["network", "mnist"],

@@ -119,17 +119,27 @@ def _functions_of(owner: str, names: tuple[str, ...], text: str) -> SimpleNamesp
 
 def text_of(model: type[Model]) -> str:
     """The Python text of a model's jitted functions."""
+    if issubclass(model, Neuron):
+        parts = _neuron(model)
+    else:
+        assert issubclass(model, Rule)
+        parts = _rule(model)
+    return _module(parts)
+
+
+def jitted(owner: str, *functions: tuple[str, Lines]) -> SimpleNamespace:
+    """Jitted functions made of their head and their lines."""
+    names = tuple(head.partition("(")[0] for head, _ in functions)
+    return _functions_of(owner, names, _module([_function(*f) for f in functions]))
+
+
+def _module(parts: list[Lines]) -> str:
     words = [w for w in WORDS if w not in ("rand", "dot", "over_batch")]
     head = [
         "import triton",
         "import triton.language as tl",
         f"from fastsnn.kernels.language import {', '.join((*words, *_HELPERS))}",
     ]
-    if issubclass(model, Neuron):
-        parts = _neuron(model)
-    else:
-        assert issubclass(model, Rule)
-        parts = _rule(model)
     return "\n".join([*head, *(line for part in parts for line in part)]) + "\n"
 
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sequence.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "isa.h"
+#include "pool.h"
+
+namespace fastsnn {
+
+namespace baseline {
+const SequenceKernel *find_sequence_kernel(const char *name);
+}
+#if defined(__x86_64__)
+namespace avx2 {
+const SequenceKernel *find_sequence_kernel(const char *name);
+}
+namespace avx512 {
+const SequenceKernel *find_sequence_kernel(const char *name);
+}
+#endif
+
+const SequenceKernel *sequence_kernel(const char *model) {
+  static const char *isa = usable_kernels().front()->isa;
+#if defined(__x86_64__)
+  if (std::strcmp(isa, "avx512") == 0)
+    return avx512::find_sequence_kernel(model);
+  if (std::strcmp(isa, "avx2") == 0)
+    return avx2::find_sequence_kernel(model);
+#endif
+  return baseline::find_sequence_kernel(model);
+}
+
+namespace {
+
+// a share is worth waking a thread for, and small enough that a slow thread holds up little
+constexpr std::int64_t share = 4096, least_work = 64 * 1024;
+
+// pools by their size; a second caller at the same time works alone
+class Pools {
+public:
+  template <class F> void run(int threads, const F &work) {
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (threads == 1 || !lock)
+      return work(0);
+    auto &pool = pools_[threads];
+    if (!pool)
+      pool = std::make_unique<Pool>(threads);
+    pool->run(work);
+  }
+
+private:
+  std::mutex mutex_;
+  std::map<int, std::unique_ptr<Pool>> pools_;
+};
+
+} // namespace
+
+void run_sequence(const SequenceKernel &kernel, const Sequence &s, bool backward, int threads) {
+  // never destroyed: its threads may outlive what else is torn down at exit
+  static Pools &pools = *new Pools;
+  const std::int64_t work = s.steps * s.columns;
+  const std::int64_t useful = std::min((s.columns + share - 1) / share, work / least_work + 1);
+  const std::int64_t n = std::clamp<std::int64_t>(useful, 1, std::max(threads, 1));
+  std::atomic<std::int64_t> next{0};
+  pools.run(static_cast<int>(n), [&](int) {
+    for (;;) {
+      const std::int64_t begin = next.fetch_add(share, std::memory_order_relaxed);
+      if (begin >= s.columns)
+        return;
+      const Range range = {begin, std::min(begin + share, s.columns)};
+      backward ? kernel.backward(s, range) : kernel.forward(s, range);
+    }
+  });
+}
+
+} // namespace fastsnn
