@@ -95,6 +95,8 @@ def projection(
     if isinstance(connectivity, Wiring) and rule is None:
         sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
         connectivity.check(f"Projection '{name}'", *sizes)
+        if sign := _sign(ends[1], receptor):
+            connectivity.check_sign(f"Projection '{name}'", sign)
         # the backend takes the memory later, for all of them
         taken = sum(c.memory for c in net.sparse.values())
         memory.require(
@@ -104,10 +106,27 @@ def projection(
             name, *ends, connectivity, port=receptor, seed=net.seed, index=len(net.sparse),
             step=net.step,
         )  # fmt: skip
-    return Projection(
+    made = Projection(
         name, *ends, connectivity, receptor=receptor, rule=rule, seed=net.seed,
         index=len(net.projections), **options,
     )  # fmt: skip
+    if (sign := _sign(ends[1], receptor)) and bool((made.w * sign < 0).any()):
+        raise _wrong_sign(f"Projection '{name}'", receptor, sign)
+    return made
+
+
+def _sign(target: Population, receptor: str | None) -> int:
+    """Sign that weights onto a port must have; 0: any."""
+    port = type(target.model).ports.get(receptor or "")
+    return port.sign if port else 0
+
+
+def _wrong_sign(what: str, receptor: str | None, sign: int) -> ModelError:
+    wrong = "negative" if sign > 0 else "positive"
+    return ModelError(
+        f"{what}: a weight is {wrong}, but those onto the receptor '{receptor}' may not be (a "
+        f"conductance, say, whose effect its reversal potential decides). Change its sign."
+    )
 
 
 def drive(
@@ -125,6 +144,8 @@ def drive(
         raise ModelError(f"Drive '{name}': drive is {drive!r}, expected PoissonDrive(rate, w).")
     if population.is_input:
         raise ModelError(f"Drive '{name}': the target is an Input population, which takes none.")
+    if drive.w * (sign := _sign(population, receptor)) < 0:
+        raise _wrong_sign(f"Drive '{name}'", receptor, sign)
     return Driven(name, population, drive, port=receptor, order=taken, step=net.step)
 
 

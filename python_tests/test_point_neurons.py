@@ -12,6 +12,8 @@ from fastsnn import Dense, ModelError, Network
 from fastsnn.models import propagators
 from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp
 from fastsnn.models.currents import LIFAlpha, LIFDelta, LIFExp
+from fastsnn.sparse.drives import PoissonDrive
+from fastsnn.sparse.wirings import FixedProbability
 
 C_M, TAU_M, DT = 200.0, 10.0, 0.1
 STEPS = 600
@@ -207,6 +209,21 @@ def test_neurons_of_a_population_may_differ_in_every_parameter(backend):
             arrivals={9: {"ex": 300.0}},
         )  # fmt: skip
         assert np.array_equal(alone["v"][:, 0], together["v"][:, k])
+
+
+def test_conductances_may_not_be_negative():
+    net = Network(dt=0.1, backend="torch")
+    net.population("a", LIFCondExp(), 3)
+    with pytest.raises(ModelError, match="a weight is negative, but those onto the receptor 'inh'"):
+        net.projection("a", "a", Dense(-1.0), receptor="inh")
+    with pytest.raises(ModelError, match="expected no negative ones here"):
+        net.projection("a", "a", FixedProbability(0.5, w=-1.0), receptor="inh")
+    with pytest.raises(ModelError, match="a weight is negative"):
+        net.drive("a", PoissonDrive(10.0, -1.0), receptor="ex")
+    assert not net.projections
+    assert not net.sparse
+    assert not net.drives
+    net.projection("a", "a", Dense(1.0), receptor="inh")
 
 
 def test_a_receptor_that_a_model_lacks_is_named(backend):
