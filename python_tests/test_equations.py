@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +254,18 @@ def test_what_cannot_be_a_model_is_refused_with_the_reason(case):
     given, told = WRONG[case]
     with pytest.raises(ModelError, match=told):
         from_equations(**{"equations": "dv/dt = -v/ms : 1", **given})
+
+
+def test_networks_of_the_example_are_active(root):
+    script = root / "examples" / "brian2.py"
+    if not script.exists():
+        pytest.skip("no examples here")
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick"], capture_output=True, text=True, check=True
+    )
+    rates = dict(re.findall(r"(C\w+), Hz: ([\d.]+)", done.stdout))
+    assert 3.0 < float(rates["CUBA"]) < 12.0
+    assert 12.0 < float(rates["COBA"]) < 40.0
 
 
 def test_numbers_of_the_host_keep_their_digits():
