@@ -227,12 +227,16 @@ def plot(b: Package, name: str) -> Run:
     spikes = {"Y": random_spikes(400, steps=250).bool()}
     v = {"Y": torch.rand(250, 400)}
     image = torch.rand(28, 28)
+
+    def classes() -> Tensor:
+        return torch.randint(10, (20, 20)).float()
+
     calls: dict[str, Callable[..., Any]] = {
         "plot_input": lambda a=None, i=None: p.plot_input(image, image, 3, axes=a, ims=i),
         "plot_spikes": lambda i=None, a=None: p.plot_spikes(spikes, ims=i, axes=a),
         "plot_voltages": lambda i=None, a=None: p.plot_voltages(v, ims=i, axes=a, plot_type="line"),
         "plot_weights": lambda i=None: (p.plot_weights(torch.rand(560, 560), im=i),),
-        "plot_assignments": lambda i=None: (p.plot_assignments(torch.rand(20, 20), im=i),),
+        "plot_assignments": lambda i=None: (p.plot_assignments(classes(), im=i),),
     }
     drawn = [calls[name]()]
 

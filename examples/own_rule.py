@@ -51,8 +51,8 @@ def main(quick: bool, seed: int, backend: str, gallery: Gallery) -> None:
     together, alone = learnt.w[:n_together].mean().item(), learnt.w[n_together:].mean().item()
     gallery.draw(
         "weights", analysis.plot_weights, weights.get()[..., 0].T,
-        f"The first {n_together} inputs fire together; time goes to the right.",
-        heading="Weight of each input (row) over time",
+        f"The first {n_together} inputs fire together.", heading="Weight of each input over time",
+        ticks=("input", f"time, units of {n_steps // 100} ms"),
     )  # fmt: skip
     numbers = {
         "weight, together": f"{together:.3f}",

@@ -95,6 +95,13 @@ def test_reward_makes_the_pole_stay_up_longer(run: Run) -> None:
     assert numbers["return after"] > 2.0 * numbers["return before"]
 
 
+def test_space_invaders_is_played(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("ale_py")
+    numbers = run("space_invaders", "--plot", str(tmp_path))
+    assert {"score at random", "score after", "episodes"} == set(numbers)
+    assert (tmp_path / "score.png").exists()
+
+
 def test_a_missing_package_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*args: object, **options: object) -> None:
         raise ImportError("The environment CartPole-v1 needs the package gymnasium")

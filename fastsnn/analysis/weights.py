@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def plot_weights(
     heading: str = "Weights",
     quantity: str = "weight",
     pre_post: bool = False,
+    ticks: tuple[str, str] | None = None,
     lines: tuple[int, int] | None = None,
     line_colour: str = INK,
     view: View | None = None,
@@ -39,6 +40,7 @@ def plot_weights(
     colours:      name of a colour map; default: of two colours where zero lies inside the scale.
     quantity:     what the colours stand for.
     pre_post:     w is [n_pre, n_post]; its axes get ticks and names.
+    ticks:        what else rows and columns are; both get ticks.
     lines:        height and width of a region: lines are drawn between regions.
     """
     values = array(w)
@@ -55,8 +57,9 @@ def plot_weights(
     else:
         colours = colours or colour_map(low, high)
         view.artists[0] = _image(view, axes, values, colours, (low, high), quantity)
-        if pre_post:
-            axes.set(xlabel="postsynaptic neuron", ylabel="presynaptic neuron", aspect="auto")
+        if pre_post or ticks:
+            rows, columns = ticks or ("presynaptic neuron", "postsynaptic neuron")
+            axes.set(xlabel=columns, ylabel=rows, aspect="auto")
         else:
             bare(axes)
         if lines is not None:
@@ -121,8 +124,6 @@ def plot_assignments(
         bare(axes)
     else:
         view.artists[0].set_data(values)
-    for text in list(axes.texts):
-        text.remove()
     if max(values.shape) <= _ROOM_FOR_NAMES:
         _write_names(axes, values, names)
     labelled = int((values >= 0).sum())
@@ -204,16 +205,18 @@ def _rule(axes: Axes, shape: tuple[int, int], region: tuple[int, int], colour: s
 
 
 def _write_names(axes: Axes, values: np.ndarray, names: Sequence[str]) -> None:
+    """Write a name into each cell; to make texts is slow, so that those of before are changed."""
     size = min(11.0, 150.0 / max(values.shape))
-    for row, column, k in _cells(values):
-        light = k > 0.6 * (len(names) - 1)
-        axes.text(
-            column, row, names[k], ha="center", va="center", fontsize=size,
-            color=INK if light else "white",
-        )  # fmt: skip
-
-
-def _cells(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    written = {text.get_position(): text for text in axes.texts}
     for (row, column), value in np.ndenumerate(values):
-        if value >= 0:
-            yield row, column, int(value)
+        if value < 0:
+            continue
+        text = written.pop((column, row), None)
+        if text is not None and text.get_text() == names[int(value)]:
+            continue
+        if text is None:
+            text = axes.text(column, row, "", ha="center", va="center", fontsize=size)
+        text.set_text(names[int(value)])
+        text.set_color(INK if value > 0.6 * (len(names) - 1) else "white")
+    for text in written.values():
+        text.remove()

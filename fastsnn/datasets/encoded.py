@@ -84,8 +84,9 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
     if len(shapes) > 1:
         raise ValueError(f"items of a batch are {sorted(shapes)}, expected equal shapes")
     (shape,) = shapes
-    items = [item.reshape(1, 1) if not shape else item.view(-1, 1) for item in batch]
-    return torch.stack(items if len(shape) < 2 else list(batch), 1)
+    size = (1, 1, 1) if not shape else (-1, 1, 1) if len(shape) == 1 else (shape[0], 1, *shape[1:])
+    # unlike `stack`, `cat` copies a single item without waking threads
+    return torch.cat([item.reshape(size) for item in batch], 1)
 
 
 def _same(item: Any) -> Any:
