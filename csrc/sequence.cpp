@@ -3,38 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 
-#include "isa.h"
 #include "pool.h"
 
 namespace fastsnn {
-
-namespace baseline {
-const SequenceKernel *find_sequence_kernel(const char *name);
-}
-#if defined(__x86_64__)
-namespace avx2 {
-const SequenceKernel *find_sequence_kernel(const char *name);
-}
-namespace avx512 {
-const SequenceKernel *find_sequence_kernel(const char *name);
-}
-#endif
-
-const SequenceKernel *sequence_kernel(const char *model) {
-  static const char *isa = usable_kernels().front()->isa;
-#if defined(__x86_64__)
-  if (std::strcmp(isa, "avx512") == 0)
-    return avx512::find_sequence_kernel(model);
-  if (std::strcmp(isa, "avx2") == 0)
-    return avx2::find_sequence_kernel(model);
-#endif
-  return baseline::find_sequence_kernel(model);
-}
 
 namespace {
 

@@ -25,13 +25,15 @@ inline void send_rows(const sparse::Rows &rows, Ids sources, std::int64_t first,
       for (std::uint64_t at = start[sources.ptr[k]]; at < start[sources.ptr[k] + 1]; at += block)
         __builtin_prefetch(words + at);
   };
-  for (std::int32_t k = 0; k < std::min(sources.n, 2); ++k)
+  const std::int32_t ahead = rows.ahead;
+  for (std::int32_t k = 0; k < std::min(sources.n, 2 * ahead); ++k)
     __builtin_prefetch(start + sources.ptr[k]);
-  fetch(0);
+  for (std::int32_t k = 0; k < ahead; ++k)
+    fetch(k);
   for (std::int32_t k = 0; k < sources.n; ++k) {
-    if (k + 2 < sources.n)
-      __builtin_prefetch(start + sources.ptr[k + 2]);
-    fetch(k + 1);
+    if (k + 2 * ahead < sources.n)
+      __builtin_prefetch(start + sources.ptr[k + 2 * ahead]);
+    fetch(k + ahead);
     const std::uint64_t at = start[sources.ptr[k]];
     if (at == start[sources.ptr[k] + 1])
       continue;

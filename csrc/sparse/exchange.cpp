@@ -9,8 +9,12 @@ namespace fastsnn::sparse {
 
 namespace {
 
-// accumulators of a tile: about what L1 holds
+// sums of a tile: about what L1 holds
 constexpr std::int64_t tile_places = 12'288;
+// synapses that a source should have in a tile: looking for a row takes as long as some
+constexpr double row_synapses = 64.0;
+// words that are on their way from memory while a row is read
+constexpr double words_ahead = 1024.0;
 constexpr std::uint64_t never = ~std::uint64_t(0);
 
 std::vector<std::int64_t> sizes(const Plan &plan) {
@@ -31,7 +35,13 @@ int choose_tiles(const Plan &plan, int threads) {
   std::int64_t places = 0;
   for (const PortPlan &p : plan.ports)
     places += padded(plan.populations[p.population].n);
-  const std::int64_t wanted = (places + tile_places - 1) / tile_places;
+  double sources = 0.0;
+  for (const PopulationPlan &p : plan.populations)
+    sources += static_cast<double>(p.n);
+  const auto by_rows = static_cast<std::int64_t>(plan.expected_synapses / sources / row_synapses);
+  const auto parts = [&](std::int64_t size) { return (places + size - 1) / size; };
+  const std::int64_t wanted =
+      std::max({std::min(parts(tile_places), by_rows), parts(most_places / 2), std::int64_t(1)});
   return static_cast<int>((wanted + threads - 1) / threads * threads);
 }
 
@@ -55,6 +65,9 @@ Exchange::Exchange(const Plan &plan, int threads)
   for (int t = 0; t < layout_.n_tiles(); ++t) {
     Tile &tile = tiles_.emplace_back(slots_);
     tile.rows = std::move(rows[t]);
+    const double row = 1.0 + static_cast<double>(tile.rows.start[layout_.n_sources()]) /
+                                 static_cast<double>(layout_.n_sources());
+    tile.rows.ahead = static_cast<std::int32_t>(std::clamp(words_ahead / row, 1.0, 16.0));
     tile.sums.reserve(layout_.n_places(t));
     tile.drawn_at.assign(plan.drives.size(), never);
     for (const DrivePlan &d : plan.drives) {

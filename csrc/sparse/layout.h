@@ -62,6 +62,7 @@ private:
 struct Rows {
   Buffer<std::uint32_t> words;
   Buffer<std::uint64_t> start; // [n_sources + 1], in words
+  std::int32_t ahead = 1;      // rows to fetch from memory before they are needed
 };
 
 } // namespace fastsnn::sparse
