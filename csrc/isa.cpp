@@ -27,11 +27,7 @@ namespace {
 struct Isa {
   const Kernels &kernels;
   const Trains &trains;
-<<<<<<< HEAD
   const SequenceKernel *(*sequence_kernel)(const char *name);
-=======
-  const SequenceKernel *(*sequence)(const char *name);
->>>>>>> 8a2342d (wip4)
 };
 
 // fastest first
@@ -67,7 +63,5 @@ const SequenceKernel *sequence_kernel(const char *model) {
 }
 
 const Trains &usable_trains() { return usable().at(0).trains; }
-
-const SequenceKernel *sequence_kernel(const char *model) { return usable().at(0).sequence(model); }
 
 } // namespace fastsnn
