@@ -14,6 +14,7 @@ import fastsnn
 from fastsnn.datasets import DataError
 from fastsnn.errors import FastsnnError
 from fastsnn.mnist.command import INTERRUPTED, mnist
+from fastsnn.sim.command import sim
 
 WRONG_USE = 2
 
@@ -25,6 +26,7 @@ def cli() -> None:
 
 
 cli.add_command(mnist)
+cli.add_command(sim)
 
 
 @cli.command(

@@ -57,9 +57,11 @@ MAY_IMPORT = {
     "nn": ["models", "lowering", "backends"],
     "nir": ["nn", "optional"],
     "conversion": ["network"],
+    "networks": ["network", "injection"],
+    "sim": ["networks", "recording", "statistics", "analysis", "bench"],
     "mnist": ["network", "analysis", "datasets", "encoding", "evaluation", "files"],
-    "bench": ["network", "mnist"],
-    "cli": ["mnist", "bench", "bindsnet"],
+    "bench": ["network", "mnist", "networks", "statistics", "analysis"],
+    "cli": ["mnist", "sim", "bench", "bindsnet"],
     "__main__": ["cli"],
     # names and signatures of another package, over everything
     "bindsnet": ["network", "pipelines", "encoding", "evaluation", "readouts", "conversion"],

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks that ship with fastsnn, at reduced size: their numbers and their activity."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+from fastsnn import backends
+from fastsnn.errors import FastsnnError
+from fastsnn.networks import NETWORKS, brunel, microcircuit
+from fastsnn.networks import microcircuit_data as data
+from fastsnn.networks.recipe import normal, uniform
+from fastsnn.statistics import Summary, Window, summarize
+
+FAST = "cpu" if "cpu" in backends.usable() else None
+needs_engine = pytest.mark.skipif(FAST is None, reason="needs the native engine")
+TINY = dict.fromkeys(NETWORKS, 0.02) | {"izhikevich-2003": 0.05}
+
+
+@lru_cache
+def activity(
+    name: str, scale: float, variant: str | None = None, time: float = 1000.0, warm_up: float = 300
+) -> dict[str, Window]:
+    """Spikes of a run on the engine, population by population."""
+    recipe = NETWORKS[name]
+    net = recipe.make(scale, variant, seed=1, backend="cpu")
+    recipe.run(net, warm_up)
+    recorder = net.record_spikes()
+    recipe.run(net, time)
+    return {
+        k: Window.of(recorder.steps(k) * net.dt, recorder.ids(k), p.n, warm_up, warm_up + time)
+        for k, p in net.populations.items()
+    }
+
+
+def summaries(name: str, *run: object) -> dict[str, Summary]:
+    return {
+        k: summarize(w.times, w.ids, w.n, w.start, w.stop) for k, w in activity(name, *run).items()
+    }
+
+
+# ---- all of them ----
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_backend_and_thread_count_gives_the_same_spikes(name: str) -> None:
+    recipe, found = NETWORKS[name], []
+    for backend, threads in (("torch", None), ("cpu", 1), ("cpu", 2)):
+        if backend not in backends.usable():
+            continue
+        net = recipe.make(TINY[name], seed=5, backend=backend, threads=threads)
+        recorder = net.record_spikes()
+        recipe.run(net, 40.0)
+        found.append({k: (recorder.steps(k), recorder.ids(k)) for k in net.populations})
+    for other in found[1:]:
+        for k, (steps, ids) in found[0].items():
+            assert torch.equal(steps, other[k][0])
+            assert torch.equal(ids, other[k][1])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_says_where_it_comes_from_and_what_to_expect(name: str) -> None:
+    recipe = NETWORKS[name]
+    assert recipe.title
+    assert recipe.source
+    assert recipe.checked
+    assert set(recipe.expected) <= set(recipe.variants)
+    for variant in recipe.variants:
+        net = recipe.make(TINY[name], variant)
+        assert set(recipe.expected.get(variant, {})) <= set(net.populations)
+
+
+def test_wrong_scale_and_variant_are_named() -> None:
+    with pytest.raises(FastsnnError, match="scale is 0, expected"):
+        NETWORKS["cuba"].make(0)
+    with pytest.raises(FastsnnError, match="variant is 'XX', expected one of: AI, SR"):
+        NETWORKS["brunel"].make(0.1, "XX")
+    with pytest.raises(FastsnnError, match="no whole number of steps"):
+        NETWORKS["cuba"].run(NETWORKS["cuba"].make(0.01), 0.25)
+
+
+def test_initial_values_have_the_distribution_asked_for() -> None:
+    net = NETWORKS["cuba"].make(2.0, seed=3)
+    drawn = normal(net, "E", -60.0, 5.0, 3)
+    n = len(drawn)
+    assert abs(drawn.mean() + 60.0) < 4 * 5.0 / math.sqrt(n)
+    assert abs(drawn.std() - 5.0) < 4 * 5.0 / math.sqrt(2 * n)
+    assert not torch.equal(uniform(net, "E", 0.0, 1.0, 4), uniform(net, "E", 0.0, 1.0, 5))
+
+
+# ---- balanced networks ----
+
+
+@needs_engine
+def test_cuba_fires_as_in_another_simulator() -> None:
+    for name, found in summaries("cuba", 1.0).items():
+        known = NETWORKS["cuba"].expected[""][name]
+        # three networks of the other simulator spread by 1.3 %; one second adds 3 %
+        assert found.rate == pytest.approx(known.rate, rel=0.12)
+        assert abs(found.correlation) < 0.003
+
+
+@needs_engine
+def test_coba_fires_in_bursts_as_in_another_simulator() -> None:
+    for name, found in summaries("coba", 1.0).items():
+        known = NETWORKS["coba"].expected[""][name]
+        # ten networks of ours spread by 6 %
+        assert found.rate == pytest.approx(known.rate, rel=0.2)
+        # short windows bias the CV downwards
+        assert 1.2 < found.cv < known.cv + 0.1
+
+
+# ---- Brunel ----
+
+
+def test_mean_field_theory_gives_the_rates_of_the_paper() -> None:
+    for state, rate in (("SI-fast", 55.8), ("AI", 38.0), ("SI-slow", 6.5)):
+        assert brunel.mean_field_rate(state) == pytest.approx(rate, abs=0.06)
+
+
+@needs_engine
+# slow synapses lower it to 35.5 Hz (Fourcaud, Brunel 2002), fewer inputs both by another 5 %
+@pytest.mark.parametrize(("name", "rate"), [("brunel", 37.9), ("brunel-alpha", 35.5)])
+def test_asynchronous_irregular_state_follows_mean_field_theory(name: str, rate: float) -> None:
+    for found in summaries(name, 0.2, "AI").values():
+        assert found.rate == pytest.approx(rate, rel=0.1)
+        assert 0.3 < found.cv < 0.6
+
+
+@needs_engine
+def test_states_of_brunel_differ_as_in_the_paper() -> None:
+    windows = {state: activity("brunel", 0.2, state, 600.0)["E"] for state in brunel.STATES}
+    cv = {state: np.nanmean(w.cv()) for state, w in windows.items()}
+    rate = {state: w.rates().mean() for state, w in windows.items()}
+    assert cv["SR"] < 0.1 < 0.3 < min(cv["AI"], cv["SI-fast"], cv["SI-slow"])
+    # in step, every 3 ms
+    assert windows["SR"].synchrony(0.5) > 10 * windows["AI"].synchrony(0.5)
+    assert rate["SI-slow"] < 10.0 < rate["AI"] < rate["SI-fast"] < rate["SR"]
+    frequency, power = windows["SI-fast"].spectrum()
+    smooth = np.convolve(power, np.ones(9) / 9, "same")
+    # the population oscillates faster than any neuron fires
+    assert frequency[smooth.argmax()] > 1.5 * rate["SI-fast"]
+
+
+# ---- microcircuit ----
+
+
+def test_microcircuit_has_the_published_numbers() -> None:
+    counts = [[microcircuit.synapses(t, s) for s in range(8)] for t in range(8)]
+    assert counts[0] == [45499805, 22323577, 20253647, 9670918, 3293578, 0, 2271404, 0]
+    assert counts[7] == [2260836, 17207, 220033, 8078, 401638, 25218, 2888426, 1354320]
+    assert sum(map(sum, counts)) == 298_880_968
+    assert sum(data.N) == 77_169
+    assert microcircuit.current_of_potential() == pytest.approx(585.3899568613896)
+    assert microcircuit.weight(0, 2) == pytest.approx(175.61698705841687)
+    assert microcircuit.weight(4, 1) == pytest.approx(-351.23397411683374)
+    net = microcircuit.microcircuit(0.001, "dc", inputs=1.0)
+    currents = [float(p.model.values["i_offset"]) for p in net.populations.values()]
+    assert currents[0] == pytest.approx(561.9743585869339)
+    assert currents[6] == pytest.approx(1018.5785249388178)
+
+
+def test_microcircuit_of_a_tenth_has_a_hundredth_of_the_synapses() -> None:
+    net = NETWORKS["microcircuit"].make(0.1)
+    made = sum(c.n_synapses for c in net.sparse.values())
+    assert made == pytest.approx(2_988_810, abs=64)
+
+
+@needs_engine
+def test_microcircuit_fires_as_published_layer_by_layer() -> None:
+    found = summaries("microcircuit", 0.1, "poisson")
+    for name, known in NETWORKS["microcircuit"].expected["poisson"].items():
+        # fewer and stronger synapses lower the rates: most where they are low
+        low = 0.4 if name == "L23E" else 0.6 if name in ("L23I", "L6E") else 0.8
+        assert low * known.rate < found[name].rate < 1.05 * known.rate, name
+        assert abs(found[name].correlation) < 0.02
+    order = [found[name].rate for name in ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I")]
+    assert order == sorted(order)
+
+
+# ---- Izhikevich ----
+
+
+@needs_engine
+def test_izhikevich_2003_fires_as_the_published_program_with_an_alpha_rhythm() -> None:
+    windows = activity("izhikevich-2003", 1.0, None, 4000.0)
+    for name, known in NETWORKS["izhikevich-2003"].expected[""].items():
+        # five networks of that program spread by 1 %
+        assert windows[name].rates().mean() == pytest.approx(known.rate, rel=0.06)
+    frequency, power = windows["E"].spectrum()
+    slow = frequency < 20.0
+    smooth = np.convolve(power[slow], np.ones(9) / 9, "same")
+    assert 6.0 < frequency[slow][smooth.argmax()] < 12.0
