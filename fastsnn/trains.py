@@ -66,7 +66,9 @@ def agrees() -> bool:
 def _draw(kind: str, values: Tensor, n_steps: int, *scale: float, generator: Any = None) -> Tensor:
     generator = torch.default_generator if generator is None else generator
     values = values.contiguous()
-    spikes = torch.zeros(n_steps, *values.shape, dtype=torch.uint8)
+    # every step of a Bernoulli train is written, of a Poisson train only spikes
+    empty = torch.empty if kind == "bernoulli_train" else torch.zeros
+    spikes = empty(n_steps, *values.shape, dtype=torch.uint8)
     state = generator.get_state()
     draw = getattr(_native, kind)
     if not draw(
