@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from fastsnn.analysis.style import BLUE, CYCLE, INK, PALE, RED, counted, quiet, title
-from fastsnn.analysis.views import View, array, by_step, open_view
+from fastsnn.analysis.views import View, array, by_step, open_view, widen
 
 _FEW, _SHOWN = 6, 2  # lines of every neuron up to here; else of the two that move most
 _LINES = tuple(colour for colour in CYCLE if colour != RED)
@@ -176,7 +176,7 @@ def _colours(
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         return image
     image.set(data=v.T, extent=extent)
-    image.autoscale()
+    widen(image, v)
     axes.set_ylim(*extent[2:])
     return image
 

@@ -81,3 +81,11 @@ def by_step(values: Tensor | np.ndarray) -> np.ndarray:
     if values.ndim > 2:
         values = values[:, 0]
     return values.reshape(len(values), -1)
+
+
+def widen(image: Any, values: np.ndarray) -> None:
+    """Widen the scale where values are beyond it; a scale that stays makes pictures comparable."""
+    low, high = image.get_clim()
+    least, most = min(low, float(values.min())), max(high, float(values.max()))
+    if (least, most) != (low, high):
+        image.set_clim(least, most)

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from fastsnn.analysis.style import INK, NOTHING, bare, class_map, colour_map, title
-from fastsnn.analysis.views import View, array, open_view
+from fastsnn.analysis.views import View, array, open_view, widen
 
 _ROOM_FOR_NAMES = 26  # cells a side in which a class can be read
 
@@ -91,7 +91,7 @@ def plot_input(
             _bar(view, axes, view.artists[place], name)
         else:
             view.artists[place].set_data(values)
-            _widen(view.artists[place], values)
+            widen(view.artists[place], values)
         title(axes, headings[place], 10)
     return view
 
@@ -182,14 +182,6 @@ def _bar(view: View, axes: Axes, image: Any, name: str) -> None:
     bar = view.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label(name, color=INK)
     bar.outline.set_visible(False)
-
-
-def _widen(image: Any, values: np.ndarray) -> None:
-    """Widen the scale where values are beyond it; a scale that stays makes pictures comparable."""
-    low, high = image.get_clim()
-    least, most = min(low, float(values.min())), max(high, float(values.max()))
-    if (least, most) != (low, high):
-        image.set_clim(least, most)
 
 
 def _rule(axes: Axes, shape: tuple[int, int], region: tuple[int, int], colour: str) -> None:
