@@ -13,7 +13,7 @@
 
 namespace fastsnn {
 
-class Dense final : public Plastic {
+class Dense : public Plastic {
 public:
   static constexpr std::int64_t tile_width = 64;
 

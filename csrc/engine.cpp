@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "dense.h"
+#include "compartments.h"
 #include "indexed.h"
 #include "records.h"
 #include "unweighted.h"
@@ -23,7 +23,7 @@ std::int64_t now_ns() {
 }
 
 double synapses(const ProjectionPlan &p, const Plan &plan) {
-  if (p.kind == Kind::dense)
+  if (p.kind == Kind::dense || p.kind == Kind::compartments || p.kind == Kind::silent)
     return static_cast<double>(plan.populations[p.source].n) *
            static_cast<double>(plan.populations[p.target].n);
   // an indexed synapse takes as long as some neighbours in a row of a matrix
@@ -42,6 +42,10 @@ std::unique_ptr<Projection> make(const ProjectionPlan &p, const Plan &plan,
     return std::make_unique<MaxPool>(p, plan, source, target);
   case Kind::mean_field:
     return std::make_unique<MeanField>(p, plan, source, target);
+  case Kind::compartments:
+    return std::make_unique<Compartments>(p, plan, source, target, threads);
+  case Kind::silent:
+    return std::make_unique<Silent>(p, plan, source, target, threads);
   default:
     return nullptr;
   }
@@ -81,7 +85,8 @@ Engine::Engine(Plan plan)
     projections_.push_back(
         make(p, plan_, *populations_[p.source], *populations_[p.target], threads));
     const Projection *made = projections_.back().get();
-    incoming_[p.target][p.receptor].push_back({&p, made});
+    if (p.kind != Kind::silent)
+      incoming_[p.target][p.receptor].push_back({&p, made});
     prepares_ = prepares_ || (made && made->prepares());
   }
   if (sparse::Exchange::needed(plan_))

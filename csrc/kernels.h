@@ -11,7 +11,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 4;
+inline constexpr int kernel_abi = 5;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
@@ -262,6 +262,29 @@ class Queues;
 struct Rows;
 } // namespace sparse
 
+// what a feature does to the signal w of a spike; value: [n_pre, n_post]
+struct SignalStep {
+  enum class Act { multiply, draw, add, subtract } act;
+  const float *value;
+};
+
+// Currents of the spikes of one batch element through features (fastsnn/compartments.py).
+struct Signals {
+  const float *w;
+  std::int64_t n_post;
+  Range own; // columns
+  const SignalStep *steps;
+  std::int32_t n_steps;
+  bool draws, rests; // rests: steps also act on what synapses deliver without a spike
+  std::uint64_t seed, step;
+  std::uint32_t stream;
+  const std::int32_t *delay; // [n_pre, n_post] or null
+  // with a delay: slots of this batch element, slot_size apart; head is the present step's
+  float *ring;
+  std::int64_t slot_size;
+  std::int32_t length, head;
+};
+
 // code that knows the instruction set but no model
 struct Kernels {
   const char *isa;
@@ -277,6 +300,8 @@ struct Kernels {
   void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out);
   // out[other] += w of the rows of spikes, one after another
   void (*deliver_indexed)(const float *w, const SynapseLists &rows, Ids spikes, float *out);
+  // out[own] = sum of the signals of the rows, or, with a delay, added to the ring
+  void (*deliver_signals)(const Signals &, Ids rows, float *out);
   // rate = rate - rate * decay for n elements
   void (*decay_rates)(float *rate, float decay, std::int64_t n);
   void (*pack)(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns);

@@ -108,14 +108,51 @@ inline SynapsesPlan synapses(const py::dict &d) {
   return s;
 }
 
+inline CompartmentsPlan compartments(const py::dict &d) {
+  CompartmentsPlan c;
+  constexpr const char *acts[] = {"multiply", "draw", "add", "subtract"};
+  for (py::handle value : get(d, "steps").cast<py::list>()) {
+    const auto pair = value.cast<std::pair<std::string, std::uintptr_t>>();
+    const auto found = std::find(std::begin(acts), std::end(acts), pair.first);
+    if (found == std::end(acts))
+      throw py::value_error("unknown step of a feature '" + pair.first + "'");
+    c.steps.push_back({static_cast<SignalStep::Act>(found - std::begin(acts)),
+                       reinterpret_cast<const float *>(pair.second)});
+  }
+  c.delay = pointer<const std::int32_t>(d, "delay");
+  c.ring = pointer<float>(d, "ring");
+  c.head = pointer<std::int64_t>(d, "head");
+  c.length = number<std::int64_t>(d, "length");
+  if (c.delay && (!c.ring || !c.head || c.length < 1))
+    throw py::value_error("a delay needs a ring and its head");
+  c.rest = pointer<const float>(d, "rest");
+  c.stream = number<std::uint32_t>(d, "stream");
+  if (const py::object given = get(d, "adaptation"); !given.is_none()) {
+    const auto a = given.cast<py::dict>();
+    c.adaptation = {pointer<float>(a, "gate"),
+                    pointer<float>(a, "mask"),
+                    pointer<std::uint8_t>(a, "history"),
+                    pointer<std::int64_t>(a, "counter"),
+                    number<std::int64_t>(a, "length"),
+                    number<std::int64_t>(a, "hidden"),
+                    pointer<const float>(a, "first"),
+                    pointer<const float>(a, "second"),
+                    static_cast<float>(number<double>(a, "rate")),
+                    static_cast<float>(number<double>(a, "decay"))};
+    if (c.adaptation->length < 1)
+      throw py::value_error("an adaptation needs a history");
+  }
+  return c;
+}
+
 inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   ProjectionPlan p;
   p.name = number<std::string>(d, "name");
   p.source = index_below(d, "source", plan.populations.size());
   p.target = index_below(d, "target", plan.populations.size());
   const auto kind = number<std::string>(d, "kind");
-  constexpr const char *kinds[] = {"dense",   "one_to_one", "all_but_one",
-                                   "indexed", "max_pool",   "mean_field"};
+  constexpr const char *kinds[] = {"dense",    "one_to_one", "all_but_one",  "indexed",
+                                   "max_pool", "mean_field", "compartments", "silent"};
   const auto found = std::find(std::begin(kinds), std::end(kinds), kind);
   if (found == std::end(kinds))
     throw py::value_error("projection '" + p.name + "': unknown kind '" + kind + "'");
@@ -147,6 +184,8 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.bounded = number<bool>(d, "bounded");
   if (p.kind == Kind::indexed || p.kind == Kind::max_pool)
     p.synapses = synapses(get(d, "synapses").cast<py::dict>());
+  if (p.kind == Kind::compartments)
+    p.compartments = compartments(get(d, "compartments").cast<py::dict>());
   if (p.kind == Kind::max_pool) {
     p.rate = pointer<float>(d, "rate");
     p.rate_decay = static_cast<float>(number<double>(d, "rate_decay"));

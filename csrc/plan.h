@@ -14,7 +14,16 @@
 namespace fastsnn {
 
 enum class Trace { none, set, additive };
-enum class Kind { dense, one_to_one, all_but_one, indexed, max_pool, mean_field };
+enum class Kind {
+  dense,
+  one_to_one,
+  all_but_one,
+  indexed,
+  max_pool,
+  mean_field,
+  compartments,
+  silent
+};
 
 struct PopulationPlan {
   std::string name, model;
@@ -43,6 +52,25 @@ struct SynapsesPlan {
   std::int64_t n = 0, n_weights = 0, filters = 0, n_sums = 0;
 };
 
+// see fastsnn/compartments.py
+struct AdaptationPlan {
+  float *gate = nullptr, *mask = nullptr; // [n_pre, n_post]
+  std::uint8_t *history = nullptr;        // [n_pre, length]
+  std::int64_t *counter = nullptr, length = 1, hidden = 1;
+  const float *first = nullptr, *second = nullptr; // [hidden, length], [hidden]
+  float rate = 0.0f, decay = 0.0f;
+};
+
+struct CompartmentsPlan {
+  std::vector<SignalStep> steps;
+  const std::int32_t *delay = nullptr; // [n_pre, n_post]
+  float *ring = nullptr;               // [length, B, n_post]
+  std::int64_t *head = nullptr, length = 0;
+  const float *rest = nullptr; // [n_post]
+  std::uint32_t stream = 0;
+  std::optional<AdaptationPlan> adaptation;
+};
+
 struct ProjectionPlan {
   std::string name, rule_name; // rule_name: empty where there is none
   int source = 0, target = 0;
@@ -62,6 +90,7 @@ struct ProjectionPlan {
   SynapsesPlan synapses; // of kinds indexed and max_pool
   float *rate = nullptr; // of kind max_pool, [B, n_pre]
   float rate_decay = 0.0f;
+  CompartmentsPlan compartments;
   int receptor = 0; // 0: i_syn, k + 1: the model's k-th
 };
 

@@ -12,6 +12,15 @@ from fastsnn import models  # noqa: E402
 from fastsnn.connectivity import AllButOne, Dense, MeanField, OneToOne  # noqa: E402
 from fastsnn.equations import from_equations  # noqa: E402
 from fastsnn.errors import BackendError, FastsnnError, ModelError, ShapeError  # noqa: E402
+from fastsnn.features import (  # noqa: E402
+    Adaptation,
+    Bias,
+    Degradation,
+    Delay,
+    Intensity,
+    Mask,
+    Probability,
+)
 from fastsnn.injection import NoisyCurrent, SineCurrent, StepCurrent  # noqa: E402
 from fastsnn.inputs import Bernoulli, Current, Events, Poisson, Retry, Spikes  # noqa: E402
 from fastsnn.monitors import Monitor  # noqa: E402
@@ -39,21 +48,27 @@ from fastsnn.structured import (  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adaptation",
     "AllButOne",
     "BackendError",
     "Bernoulli",
+    "Bias",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "Current",
+    "Degradation",
+    "Delay",
     "Dense",
     "Events",
     "FastsnnError",
     "GammaProcess",
     "InhomogeneousPoisson",
+    "Intensity",
     "Local1d",
     "Local2d",
     "Local3d",
+    "Mask",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -65,6 +80,7 @@ __all__ = [
     "OneToOne",
     "Poisson",
     "Presentation",
+    "Probability",
     "RefractoryPoisson",
     "Replicas",
     "Retry",

@@ -14,6 +14,7 @@ from fastsnn import backends, building, running, storage, table
 from fastsnn.connectivity import Connectivity
 from fastsnn.errors import FastsnnError, whole_number
 from fastsnn.executing import execute
+from fastsnn.features import Feature
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.monitors import Monitor
@@ -117,6 +118,7 @@ class Network:
         weight_decay: float = 0.0,
         reduction: str = "sum",
         bias: Tensor | None = None,
+        features: Sequence[Feature] = (),
     ) -> Projection | SparseProjection:
         """Connect two populations; spikes arrive one step later, or after the wiring's delays.
 
@@ -128,14 +130,16 @@ class Network:
         rule learns.  norm: sum of |w| of every target neuron (of a convolution: of every filter),
         restored after each run.  weight_decay: fraction of w lost a step while learning.
         reduction: of updates over the batch, "sum", "mean" or "max".  bias: current added every
-        step, [n_post] (of a convolution also [filters]).
+        step, [n_post] (of a convolution also [filters]).  features: what happens to the signals of
+        a Dense wiring, in order: Mask, Intensity, Probability, Bias, Degradation, Delay,
+        Adaptation.
 
         Raises ModelError, ShapeError.
         """
         made = building.projection(
             self, source, target, connectivity, name, receptor, rule,
             {"w_min": w_min, "w_max": w_max, "norm": norm, "weight_decay": weight_decay,
-             "reduction": reduction, "bias": bias},
+             "reduction": reduction, "bias": bias, "features": features},
         )  # fmt: skip
         kept = self.sparse if isinstance(made, SparseProjection) else self.projections
         kept[made.name] = made

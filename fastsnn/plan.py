@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from fastsnn.compartments import Compartments
 from fastsnn.inputs import BoundInput, Retry
 from fastsnn.models.declare import Neuron, Rule
 from fastsnn.population import TRACE_KINDS, Population
@@ -69,7 +70,9 @@ class ProjectionPlan:
     index: int
     source: int
     target: int
-    kind: str  # "dense", "one_to_one", "all_but_one", "indexed", "max_pool" or "mean_field"
+    # "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "compartments", or
+    # "silent": learns like "dense" and delivers nothing
+    kind: str
     w: Tensor
     bias: Tensor | None
     rule: type[Rule] | None
@@ -89,6 +92,7 @@ class ProjectionPlan:
     rate: Tensor | None = None  # "max_pool": running rates, [B, n_pre]
     decay: float = 0.0  # "max_pool": of the rates
     receptor: int = 0  # 0: i_syn, k + 1: the k-th of Neuron.receptors()
+    compartments: Compartments | None = None
 
     @property
     def bounded(self) -> bool:
@@ -182,7 +186,7 @@ class Plan:
         tensors = {}
         for part in (*self.populations, *self.projections, *self.ports, *self.drives):
             for value in vars(part).values():
-                value = value.tensors if isinstance(value, Synapses) else value
+                value = value.tensors if isinstance(value, (Synapses, Compartments)) else value
                 for item in value if isinstance(value, (tuple, list)) else (value,):
                     item = item.data if isinstance(item, WindowPlan) else item
                     if isinstance(item, Tensor):
@@ -263,13 +267,15 @@ def make_plan(
         for name, arriving in p.arriving.items()
     ]
     at = {(port.population, port.receptor): k for k, port in enumerate(ports)}
+    # at the end, so that a projection keeps its number
+    inner = [learner for p in projections for learner in p.learners()]
     return Plan(
         dt,
         batch,
         seed,
         device,
         tuple(_population(k, p) for k, p in enumerate(populations)),
-        tuple(_projection(k, p, index) for k, p in enumerate(projections)),
+        tuple(_projection(k, p, index) for k, p in enumerate([*projections, *inner])),
         tuple(ports),
         tuple(
             SparsePlan(
@@ -349,4 +355,5 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         rate=p.state.get("rate"),
         decay=float(p.sizes.get("decay", 0.0)),
         receptor=p.receptor,
+        compartments=p.compartments,
     )

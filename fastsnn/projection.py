@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from fastsnn import memory
-from fastsnn.connectivity import Connectivity, all_finite
+from fastsnn.compartments import Compartments, Features, LiveFeature, Silent
+from fastsnn.connectivity import Connectivity, Dense, all_finite
 from fastsnn.errors import ModelError, ShapeError
+from fastsnn.features import Feature
 from fastsnn.models.declare import Rule
 from fastsnn.population import Population
 from fastsnn.synapses import Synapses
@@ -43,6 +46,7 @@ class Projection:
         seed: int,
         index: int,
         receptor: str | None = None,
+        features: Sequence[Feature] = (),
     ) -> None:
         self.name, self.source, self.target = name, source, target
         self.port, self.receptor = receptor or "i_syn", target.receptor(receptor)
@@ -78,12 +82,41 @@ class Projection:
             self.state["changed"] = torch.ones(layout.n_sums, dtype=torch.bool, device=self.device)
         for name_ in type(rule).own("synapse") if rule else ():
             self.state[name_] = torch.zeros(layout.w, device=self.device)
+        self._features: Features | None = None
+        if features:
+            self._take(features, index)
         self.allocate()
         self._version = -1
         self.settle()
 
+    def _take(self, features: Sequence[Feature], index: int) -> None:
+        """Make the features' live tensors, and what learns them."""
+        if self.wiring is not Dense:
+            raise ModelError(f"{self}: features need Dense, the wiring is {self.wiring.__name__}.")
+        self.kind = "compartments"
+        self._features = Features(str(self), features, self.layout.w, index, self.device)
+        for name, live in self._features.live.items():
+            if not live.feature.changes:
+                continue
+            live.learner = Projection(
+                f"{self.name}.{name}", self.source, self.target, Silent(live.value),
+                rule=live.feature.rule, bias=None, seed=0, index=index, **live.feature.options(),
+            )  # fmt: skip
+            live.value = live.learner.w
+
+    @property
+    def features(self) -> dict[str, LiveFeature]:
+        """The features by name, in order."""
+        return {} if self._features is None else self._features.live
+
+    def learners(self) -> list[Projection]:
+        """The projections inside that learn the values of features."""
+        return [] if self._features is None else self._features.learners()
+
     def allocate(self) -> None:
         """Make running rates and the rule's own traces for the batch size of the populations."""
+        if self._features is not None:
+            self._features.allocate(self.target.batch_size)
         if self.kind == "max_pool":
             self.state["rate"] = torch.zeros(self._sizes()[:2], device=self.device)
         if self.rule is None:
@@ -107,6 +140,8 @@ class Projection:
         """Forget running rates; weights and the rule's own traces are kept."""
         if "rate" in self.state:
             self.state["rate"].zero_()
+        if self._features is not None:
+            self._features.reset()
 
     def set_rule(self, rule: Rule) -> None:
         """Take other parameters of the same rule; see `Network.set_rule`."""
@@ -136,6 +171,8 @@ class Projection:
 
     def settle(self) -> None:
         """After the user wrote to w: check it, clip it, and call every column changed."""
+        if self._features is not None:
+            self._features.settle()
         if self._w._version == self._version:
             return
         if not all_finite(self._w):
@@ -149,6 +186,13 @@ class Projection:
     def remember(self) -> None:
         """What was written to w so far is known; only later writes are the user's."""
         self._version = self._w._version
+        if self._features is not None:
+            self._features.remember()
+
+    @property
+    def compartments(self) -> Compartments | None:
+        """What backends are given of the features."""
+        return None if self._features is None else self._features.plan()
 
     @property
     def bounded(self) -> bool:
@@ -168,7 +212,8 @@ class Projection:
 
     def variables(self) -> dict[str, Tensor]:
         """All tensors by name."""
-        return {"w": self._w, **self.state}
+        own = {} if self._features is None else self._features.variables()
+        return {"w": self._w, **self.state, **own}
 
     def wiring_options(self) -> dict[str, object]:
         """The arguments that make this wiring again, without w."""

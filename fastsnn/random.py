@@ -33,6 +33,11 @@ def stream(population: int, purpose: Purpose) -> int:
     return 4 * (population + 1) + int(purpose)
 
 
+def synapse_stream(projection: int) -> int:
+    """Number of a projection's stream, of draws for its synapses: above those of populations."""
+    return 2**31 + projection
+
+
 def philox(
     seed: int, stream: int, step: int | Tensor, index: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

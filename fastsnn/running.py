@@ -138,7 +138,8 @@ def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
     """Check the reward: [B], or None where nothing learns from it."""
     needs = [
         p
-        for p in net.projections.values()
+        for outer in net.projections.values()
+        for p in (outer, *outer.learners())
         if p.rule and "reward" in p.rule.functions["learn"].arguments
     ]
     if reward is None:

@@ -13,13 +13,15 @@ from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from fastsnn import connectivity, models, structured
+from fastsnn import connectivity, features, models, structured
 from fastsnn.errors import FastsnnError, ShapeError
 from fastsnn.files import replacing
 from fastsnn.models.declare import Model
 from fastsnn.sparse.description import describe, rebuild
 
 if TYPE_CHECKING:
+    from fastsnn.compartments import LiveFeature
+    from fastsnn.features import Feature
     from fastsnn.network import Network
 
 FORMAT = 1
@@ -85,6 +87,22 @@ def save(net: Network, path: str | Path) -> None:
         params = {k: keep(f"{key}.{k}", v) for k, v in m.values.items() if not _absent(m, k, v)}
         return {"name": type(m).__name__, "params": params}
 
+    def feature(key: str, live: LiveFeature) -> dict[str, Any]:
+        if live.amount is not None:
+            # a function cannot be kept, but what it gave
+            live.settle(key)
+            tensors[key] = live.amount.detach().cpu().clone()
+        return {
+            "name": type(live.feature).__name__,
+            "rule": model(key, live.feature.rule) if live.feature.rule else None,
+            "options": {k: parts(f"{key}.{k}", v) for k, v in live.options().items()},
+        }
+
+    def parts(key: str, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [whole(f"{key}.{k}", v) for k, v in enumerate(value)]
+        return value
+
     description = {
         "format": FORMAT,
         "dt": net.dt,
@@ -121,6 +139,7 @@ def save(net: Network, path: str | Path) -> None:
                 "weight_decay": c.weight_decay,
                 "reduction": c.reduction,
                 "bias": keep(f"{c.name}.bias", c.bias),
+                "features": [feature(f"{c.name}.{k}", f) for k, f in c.features.items()],
             }
             for c in net.projections.values()
         ],
@@ -200,6 +219,14 @@ def _build(
             )
         return known[spec["name"]](**{k: get(v) for k, v in spec["params"].items()})
 
+    def feature(spec: dict[str, Any]) -> Feature:
+        options = {
+            k: tuple(map(get, v)) if isinstance(v, list) else v for k, v in spec["options"].items()
+        }
+        if spec["rule"]:
+            options["rule"] = model(spec["rule"])
+        return features.KINDS[spec["name"]](0, **options)
+
     wirings = structured.wirings()
     net = Network(description["dt"], description["batch_size"], description["seed"], **options)
     for p in description["populations"]:
@@ -224,6 +251,7 @@ def _build(
             w_min=get(c["w_min"]),
             w_max=get(c["w_max"]),
             bias=None if c["bias"] is None else torch.as_tensor(get(c["bias"])),
+            features=[feature(f) for f in c.get("features", ())],
             **flags,
         )
     for c in description.get("sparse", ()):

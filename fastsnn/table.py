@@ -11,6 +11,7 @@ from rich.table import Table
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from fastsnn.compartments import LiveFeature
     from fastsnn.models.declare import Model
     from fastsnn.network import Network
     from fastsnn.projection import Projection
@@ -75,7 +76,19 @@ def wiring(c: Projection) -> str:
             f"{c.wiring.__name__}({c.synapses.n_syn / (c.source.n * c.target.n):.2g} of all pairs)"
         )
     sizes = ", ".join(f"{k}={v}" for k, v in c.sizes.items())
-    return f"{c.wiring.__name__}({sizes})" if sizes else c.wiring.__name__
+    shown = f"{c.wiring.__name__}({sizes})" if sizes else c.wiring.__name__
+    return " ".join([shown, *(f"+ {_feature(f)}" for f in c.features.values())])
+
+
+def _feature(live: LiveFeature) -> str:
+    """A feature with its rule or its longest delay."""
+    name, rule, longest = (
+        type(live.feature).__name__,
+        live.feature.rule,
+        live.options().get("longest"),
+    )
+    inside = f"{type(rule).__name__}({parameters(rule)})" if rule else longest
+    return name if inside is None else f"{name}({inside})"
 
 
 def tensors(c: Projection) -> list[Tensor]:

@@ -37,9 +37,11 @@ MAY_IMPORT = {
     "recorders": ["errors"],
     "synapses": ["errors"],
     "connectivity": ["random", "synapses"],
+    "features": ["models"],
+    "compartments": ["features", "connectivity"],
     "structured": ["connectivity"],
     "population": ["models"],
-    "projection": ["population", "connectivity", "memory"],
+    "projection": ["population", "compartments", "memory"],
     "sparse": ["population", "random"],
     "plan": ["projection", "inputs", "sparse"],
     # a printed model uses the words of the kernels

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels of one instruction set: built-in models by name, and code that knows no model.
+#include "compartments.h"
 #include "dense.h"
 #include "models.gen.h"
 #include "sparse.h"
@@ -218,6 +219,7 @@ const Kernels &kernels() {
                               deliver_lists,
                               deliver_slabs,
                               deliver_indexed,
+                              deliver_signals,
                               decay_rates,
                               pack,
                               decay,

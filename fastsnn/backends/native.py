@@ -27,8 +27,11 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 ATTENDED = True  # it takes RunArgs.attend
-ABI = 4
-KINDS = ("dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse")
+ABI = 5
+KINDS = (
+    "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
+    "compartments", "silent",
+)  # fmt: skip
 _TRY_AGAIN = 50
 _MOST_SYNAPSES_TWICE = 10e6
 _BYTES_PER_SYNAPSE = 4.3

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.compartments import Compartments
 from fastsnn.inputs import BoundInput
 from fastsnn.models import Input
 from fastsnn.plan import (
@@ -148,9 +149,37 @@ def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str,
         "norm": p.norm,
         "changed": pointer(p.changed),
         **({"synapses": _synapses(p.synapses, p.w, keep)} if p.synapses is not None else {}),
+        **({"compartments": _compartments(p.compartments, keep)} if p.compartments else {}),
         "rate": pointer(p.rate),
         "rate_decay": p.decay,
         "receptor": p.receptor,
+    }
+
+
+def _compartments(c: Compartments, keep: list[Any]) -> dict[str, Any]:
+    keep.append(c)
+    a = c.adaptation
+    return {
+        "steps": [(act, pointer(value)) for act, value in c.steps],
+        "delay": pointer(c.delay),
+        "ring": pointer(c.ring),
+        "head": pointer(c.head),
+        "length": 0 if c.ring is None else len(c.ring),
+        "rest": pointer(c.rest),
+        "stream": c.stream,
+        "adaptation": a
+        and {
+            "gate": pointer(a.gate),
+            "mask": pointer(a.mask),
+            "history": pointer(a.history),
+            "counter": pointer(a.counter),
+            "length": a.history.shape[1],
+            "hidden": len(a.layers[0]),
+            "first": pointer(a.layers[0]),
+            "second": pointer(a.layers[1]),
+            "rate": a.rate,
+            "decay": a.decay,
+        },
     }
 
 

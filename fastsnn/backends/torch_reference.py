@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from fastsnn.backends.interrupt import held_back
+from fastsnn.backends.torch_compartments import KINDS
 from fastsnn.backends.torch_sparse import Ports
-from fastsnn.backends.torch_synapses import KINDS, Grid, Wired
+from fastsnn.backends.torch_synapses import Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.language import drawing, reducing, where
 from fastsnn.plan import Plan, PopulationPlan, RunArgs, RunReport
@@ -103,6 +104,8 @@ class _Run:
             for c in self.plan.projections:
                 if c.rate is not None:
                     c.rate.zero_()
+                if c.compartments is not None:
+                    c.compartments.reset()
             for port in self.plan.ports:
                 port.arriving.zero_()
         for t in range(args.n_steps):
@@ -116,6 +119,8 @@ class _Run:
 
     def _step(self, t: int) -> None:
         plan = self.plan
+        for wired in self.wired:
+            wired.begin(plan.seed, self._clock)
         self.ports.gather(self._clock)
         currents = [
             [self._current(p, receptor, t) for receptor in range(1 + len(p.model.receptors()))]

@@ -20,6 +20,9 @@ class Wired:
     def __init__(self, p: ProjectionPlan) -> None:
         self.p = p
 
+    def begin(self, seed: int, step: int) -> None:
+        """Before the currents of a step of the network's clock."""
+
     def deliver(self, spike: Tensor) -> Tensor:
         """Current [B, n_post] of spikes, float32 0/1 [B, n_pre]."""
         raise NotImplementedError
