@@ -58,11 +58,13 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
 
 void Dense::begin_run(const RunArgs &args, int index, bool known_ahead) {
   Plastic::begin_run(args, index, known_ahead);
-  for (State &s : states_)
+  for (State &s : states_) {
+    s.within = !bounded_;
     if (args.fresh) {
       s.scanned = false;
       s.outside.clear();
     }
+  }
   // a neuron that is kept from spiking has a trace all the same
   post_stays_zero_ = post_rests_ && !args.unclamp[plan_.target].ptr;
   known_ahead_ = known_ahead;
@@ -318,6 +320,7 @@ void Dense::clip(State &s) {
 void Dense::normalise(int thread) {
   State &s = states_[thread];
   const Range own = target_.range(thread);
+  s.within = !bounded_;
   const bool bounded = can_be_event_driven_;
   const float low = bounded ? *plan_.w_min.ptr : -INFINITY,
               high = bounded ? *plan_.w_max.ptr : INFINITY;

@@ -42,6 +42,7 @@ public:
 private:
   struct State {
     bool in_place = true, scanned = false;
+    bool within = false;    // a plain step has clipped all weights
     bool delivered = false; // the next step's currents are there
     std::int64_t steps = 0, expected_awake = 0;
     std::vector<Slab> slabs;

@@ -145,9 +145,11 @@ void Dense::learn_plain(State &s, Range own) {
   PlainLearn step{};
   describe(step);
   step.columns = own;
+  step.within = s.within;
   step.pre_spike = lag_ ? plan_.last_pre : source_.plan().spike;
   step.post_spike = lag_ ? plan_.last_post : target_.plan().spike;
   plan_.rule->learn_plain(step);
+  s.within = s.within || learning_;
 }
 
 bool Dense::reads_others(bool any_post) const {

@@ -171,6 +171,7 @@ struct Learning {
 // learning where every synapse of a matrix changes every step
 struct PlainLearn : Learning {
   Range columns;
+  bool within; // no weight lies outside of its bounds
   const std::uint8_t *pre_spike, *post_spike;
 };
 

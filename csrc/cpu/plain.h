@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learning where every synapse changes every step, and the variables of a rule's own.
+//
+// Most of the work can be told to give nothing: a term that a spike drives is zero without it, all
+// terms may be where one side's variables are, and a synapse whose own variables are zero then
+// keeps its weight.
 #pragma once
 
 #include "rule.h"
@@ -10,6 +14,88 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   using Traits = RuleTraits<Rule>;
   using Traits::for_terms, Traits::n_terms;
   using typename Traits::Params;
+
+  static constexpr int most_groups = 4;
+
+  // columns that are learnt together, row by row; post: of a batch of one
+  struct Tile {
+    std::int64_t first;
+    int n_groups;
+    int count[most_groups];
+    bool spikes[most_groups];
+    vm changed[most_groups];
+    vf post[most_groups][Rule::n_post];
+  };
+
+  // pre: of a batch of one.  silent: all variables are zero in all batch elements
+  struct Row {
+    std::int64_t i;
+    bool spikes, silent;
+    vf pre[Rule::n_pre];
+  };
+
+  // what probing has told of the rule: whether terms are zero for a silent row, and whether a
+  // weight then stays as it is while the synapse's own variables are zero
+  struct Facts {
+    bool terms_rest = true, weight_rests = true;
+
+    explicit Facts(const vf *param) {
+      for (float scale = 0.01f; scale < 1e4f; scale *= 7.3f) {
+        vf probe;
+        for (int l = 0; l < lanes; ++l)
+          probe.v[l] = scale * static_cast<float>(l % 2 ? l + 1 : -l - 1);
+        look(param, probe);
+      }
+    }
+
+    void look(const vf *param, vf probe) {
+      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms], synapse[Rule::n_synapse];
+      std::fill_n(pre, Rule::n_pre, vf(0.0f));
+      std::fill_n(post, Rule::n_post, abs(probe));
+      std::fill_n(zero, n_terms, vf(0.0f));
+      std::fill_n(synapse, Rule::n_synapse, vf(0.0f));
+      for_terms([&](auto k) {
+        const vf x = Rule::template term<k>(pre, post, vf(0.3f), param);
+        terms_rest = terms_rest && !any(x != vf(0.0f));
+      });
+      synapse[0] = probe;
+      Rule::learn(synapse, zero, param);
+      weight_rests = weight_rests && !any(synapse[0] != probe);
+      for (int k = 1; k < Rule::n_synapse; ++k)
+        weight_rests = weight_rests && !any(synapse[k] != vf(0.0f));
+    }
+  };
+
+  static Tile tile_at(const PlainLearn &s, std::int64_t first) {
+    Tile t{};
+    t.first = first;
+    for (std::int64_t j = first; j < s.columns.end && t.n_groups < most_groups; j += lanes) {
+      const int g = t.n_groups++;
+      t.count[g] = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+      t.changed[g] = none();
+      for (std::int32_t b = 0; b < s.batch; ++b)
+        t.spikes[g] = t.spikes[g] || any(load_mask(s.post_spike + b * s.n_post + j, t.count[g]));
+      t.post[g][0] = ones(load_mask(s.post_spike + j, t.count[g]));
+      for (int k = 1; k < Rule::n_post; ++k)
+        t.post[g][k] = load_n(s.post[k - 1] + j, t.count[g]);
+    }
+    return t;
+  }
+
+  static Row row_at(const PlainLearn &s, std::int64_t i) {
+    Row r{i, false, true, {}};
+    for (std::int32_t b = 0; b < s.batch; ++b) {
+      const std::int64_t from = b * s.n_pre + i;
+      r.spikes = r.spikes || s.pre_spike[from];
+      for (int k = 1; k < Rule::n_pre; ++k)
+        r.silent = r.silent && s.pre[k - 1][from] == 0.0f;
+    }
+    r.silent = r.silent && !r.spikes;
+    r.pre[0] = vf(s.pre_spike[i] ? 1.0f : 0.0f);
+    for (int k = 1; k < Rule::n_pre; ++k)
+      r.pre[k] = vf(s.pre[k - 1][i]);
+    return r;
+  }
 
   template <int K>
   static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,
@@ -30,49 +116,106 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     return s.reduction == 1 ? total / vf(static_cast<float>(s.batch)) : total;
   }
 
-  static vf learn_synapses(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,
-                           int count, vf w) {
-    const std::int64_t at = i * s.n_post + j;
+  // whether a term may be other than zero
+  template <int K> static bool acts(const Row &r, const Tile &t, int g) {
+    return (!Rule::pre_driven[K] || r.spikes) && (!Rule::post_driven[K] || t.spikes[g]);
+  }
+
+  static vf clipped(const PlainLearn &s, std::int64_t at, int count, vf w) {
+    if (s.decay != 1.0f)
+      w = w * vf(s.decay);
+    if (s.bounded)
+      w = minimum(maximum(w, load_column(s.w_min, at, count)), load_column(s.w_max, at, count));
+    return w;
+  }
+
+  // rest: all terms are zero
+  template <bool single, bool rest>
+  static void learn_group(const PlainLearn &s, const vf *param, const Row &r, Tile &t, int g) {
+    const std::int64_t j = t.first + g * lanes, at = r.i * s.n_post + j;
+    const int count = t.count[g];
     vf term[n_terms], synapse[Rule::n_synapse];
-    for_terms([&](auto k) { term[k] = over_batch<k>(s, param, i, j, count); });
-    synapse[0] = w;
+    std::fill_n(term, n_terms, vf(0.0f));
+    if constexpr (!rest)
+      for_terms([&](auto k) {
+        if (!acts<k>(r, t, g))
+          return;
+        if constexpr (single)
+          term[k] = Rule::template term<k>(r.pre, t.post[g], vf(s.reward[0]), param);
+        else
+          term[k] = over_batch<k>(s, param, r.i, j, count);
+      });
+    const vf old = load_n(s.synapse[0] + at, count);
+    synapse[0] = old;
     for (int k = 1; k < Rule::n_synapse; ++k)
       synapse[k] = load_n(s.synapse[k] + at, count);
     Rule::learn(synapse, term, param);
     for (int k = 1; k < Rule::n_synapse; ++k)
       store_n(s.synapse[k] + at, synapse[k], count);
-    return synapse[0];
+    vf w = clipped(s, at, count, synapse[0]);
+    if (s.zero)
+      w = where(load_mask(s.zero + at, count), vf(0.0f), w);
+    t.changed[g] = t.changed[g] | (w != old);
+    store_n(s.synapse[0] + at, w, count);
   }
 
-  static void learn_columns(const PlainLearn &s, const vf *param, std::int64_t j, int count) {
-    vm changed = none();
+  // whether the synapses' own variables are zero
+  static bool is_zero(const PlainLearn &s, std::int64_t at, int count) {
+    vm found = none();
+    for (int k = 1; k < Rule::n_synapse; ++k)
+      found = found | (load_n(s.synapse[k] + at, count) != vf(0.0f));
+    return !any(found & first(count));
+  }
+
+  template <bool single>
+  static void learn_tile(const PlainLearn &s, const Params &given, const Facts &facts, Tile &t) {
+    // a copy that no store can reach: what depends on it alone leaves the loop
+    const Params param = given;
+    const bool may_skip = facts.weight_rests && s.within && s.decay == 1.0f && !s.zero;
     for (std::int64_t i = 0; i < s.n_pre; ++i) {
-      const std::int64_t at = i * s.n_post + j;
-      const vf old = load_n(s.synapse[0] + at, count);
-      vf w = old;
-      if (s.learning) {
-        w = learn_synapses(s, param, i, j, count, w);
-        if (s.decay != 1.0f)
-          w = w * vf(s.decay);
-        if (s.bounded)
-          w = minimum(maximum(w, load_column(s.w_min, at, count)), load_column(s.w_max, at, count));
+      const Row r = row_at(s, i);
+      for (int g = 0; g < t.n_groups; ++g) {
+        bool rests = facts.terms_rest && r.silent;
+        if (!rests) {
+          rests = true;
+          for_terms([&](auto k) { rests = rests && !acts<k>(r, t, g); });
+        }
+        if (!rests)
+          learn_group<single, false>(s, param.of, r, t, g);
+        else if (!may_skip || !is_zero(s, i * s.n_post + t.first + g * lanes, t.count[g]))
+          learn_group<single, true>(s, param.of, r, t, g);
       }
-      if (s.zero)
-        w = where(load_mask(s.zero + at, count), vf(0.0f), w);
-      changed = changed | (w != old);
-      store_n(s.synapse[0] + at, w, count);
     }
-    if (s.changed)
-      for (unsigned set = bits(changed) & bits(first(count)); set; set &= set - 1)
-        s.changed[j + __builtin_ctz(set)] = 1;
+  }
+
+  // learning is off: only the mask acts
+  static void mask_tile(const PlainLearn &s, Tile &t) {
+    for (std::int64_t i = 0; i < s.n_pre; ++i)
+      for (int g = 0; g < t.n_groups; ++g) {
+        const std::int64_t at = i * s.n_post + t.first + g * lanes;
+        const vf old = load_n(s.synapse[0] + at, t.count[g]);
+        const vf w = where(load_mask(s.zero + at, t.count[g]), vf(0.0f), old);
+        t.changed[g] = t.changed[g] | (w != old);
+        store_n(s.synapse[0] + at, w, t.count[g]);
+      }
   }
 
 public:
   static void learn(const PlainLearn &s) {
     const Params param(s.param);
-    for (std::int64_t j = s.columns.begin; j < s.columns.end; j += lanes)
-      learn_columns(s, param.of, j,
-                    static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j)));
+    const Facts facts(param.of);
+    for (std::int64_t j = s.columns.begin; j < s.columns.end; j += most_groups * lanes) {
+      Tile t = tile_at(s, j);
+      if (!s.learning)
+        mask_tile(s, t);
+      else if (s.batch == 1)
+        learn_tile<true>(s, param, facts, t);
+      else
+        learn_tile<false>(s, param, facts, t);
+      for (int g = 0; g < t.n_groups && s.changed; ++g)
+        for (unsigned set = bits(t.changed[g]) & bits(first(t.count[g])); set; set &= set - 1)
+          s.changed[t.first + g * lanes + __builtin_ctz(set)] = 1;
+    }
   }
 
   static void advance_own(bool post, float *const *own, const std::uint8_t *spike,
