@@ -12,9 +12,9 @@ from torch import Tensor
 from fastsnn import structured
 from fastsnn.bindsnet.learning import MCC_learning as mcc
 from fastsnn.bindsnet.learning import learning as classic
-from fastsnn.bindsnet.network import topology
+from fastsnn.bindsnet.network import _signals, topology
 from fastsnn.bindsnet.network._translate import Untranslatable
-from fastsnn.bindsnet.network.topology_features import Bias, Intensity, Mask, Weight
+from fastsnn.compartments import Compartments
 from fastsnn.synapses import Synapses, listed
 
 _CONV = {
@@ -33,7 +33,6 @@ _POOL = {
     topology.MaxPoo3dConnection: structured.MaxPool3d,
 }
 MCC_RULES = (mcc.PostPre, mcc.Hebbian, mcc.MSTDP, mcc.MSTDPET)
-_STATIC = (Weight, Mask, Intensity, Bias)
 KNOWN = (
     topology.Connection, topology.SparseConnection, topology.LocalConnection,
     topology.MeanFieldConnection, topology.MulticompartmentConnection, *_CONV, *_LOCAL, *_POOL,
@@ -62,6 +61,7 @@ class Parts:
     rates: float | None = None
     is_copy: bool = False
     own_norm: bool = False
+    compartments: Compartments | None = None
 
 
 def parts_of(pair: Any, connection: Any, rests: bool) -> Parts:
@@ -175,46 +175,28 @@ def _pooled(pair: Any, connection: Any) -> Parts:
 
 
 def _of_features(pair: Any, connection: Any, rests: bool) -> Parts:
+    _signals.check(pair, connection)
     features, part = connection.pipeline, ("connection", pair)
-    kinds = [type(f) for f in features]
-    if not features or not set(kinds) <= set(_STATIC) or connection.traces:
-        names = ", ".join(k.__name__ for k in kinds) or "nothing"
-        raise Untranslatable(f"connection {pair} is made of {names}, or traced", part)
-    if any(
-        f.enforce_polarity or getattr(f, "norm_frequency", "sample") != "sample" for f in features
-    ):
-        raise Untranslatable(f"connection {pair} does more than weigh", part)
-    idle = connection.manual_update or all(type(f.learning_rule) is mcc.NoOp for f in features)
-    if kinds != [Weight]:
-        if not idle or any(f.norm is not None for f in features):
-            raise Untranslatable(f"connection {pair} learns, and is made of several parts", part)
-        return _product(features)
-    feature, rule = features[0], features[0].learning_rule
+    if _signals.is_product(connection) and not rests:
+        weight, bias = _signals.product(features)
+        return Parts(weight, bias=bias)
+    feature, compartments = _signals.signals(pair, connection)
+    kind = "compartments" if compartments.steps else "dense"
+    parts = Parts(feature.value, kind=kind, compartments=compartments)
     if rests:
-        return Parts(feature.value)
-    if idle:
-        return Parts(feature.value, norm=feature.norm)
-    if type(rule) not in MCC_RULES:
-        name = type(rule).__name__
-        raise Untranslatable(f"connection {pair} learns by {name}", ("rule", pair))
+        return parts
+    others = [f for f in features if f is not feature and f.norm is not None]
+    parts.norm, parts.own_norm = feature.norm, bool(others)
+    if others and parts.norm is None:
+        parts.norm = others[0].norm
+    learning = [f for f in features if type(f.learning_rule) is not mcc.NoOp]
+    if connection.manual_update or not learning:
+        return parts
+    rule = feature.learning_rule
+    if learning != [feature] or type(rule) not in MCC_RULES:
+        names = ", ".join(type(f.learning_rule).__name__ for f in learning)
+        raise Untranslatable(f"connection {pair} learns by {names}", ("rule", pair))
     if rule.feature_value is not feature.value:
         raise Untranslatable(f"connection {pair} learns a tensor that it does not use", part)
-    return Parts(feature.value, rule, (rule.min, rule.max), feature.norm, rule.decay)
-
-
-def is_product(features: list[Any]) -> bool:
-    """Whether features are natively multiplied into one weight."""
-    return {type(f) for f in features} <= set(_STATIC)
-
-
-def _product(features: list[Any]) -> Parts:
-    """Features that do not learn, as one weight and one bias."""
-    weight, bias = torch.ones(features[0].shape), torch.zeros(features[0].shape)
-    for feature in features:
-        value = feature.value.detach().to(torch.float32)
-        if type(feature) is Bias:
-            bias = bias + value
-        else:
-            weight, bias = weight * value, bias * value
-    bias = bias.sum(0)
-    return Parts(weight, bias=bias if bool(bias.any()) else None)
+    parts.rule, parts.bounds, parts.decay = rule, (rule.min, rule.max), rule.decay
+    return parts

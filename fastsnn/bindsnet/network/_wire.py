@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,11 +14,15 @@ from fastsnn import models
 from fastsnn.bindsnet.learning import learning as classic
 from fastsnn.bindsnet.learning._rules import constants
 from fastsnn.bindsnet.network._live import Cell
-from fastsnn.bindsnet.network._parts import KNOWN, MCC_RULES, is_product, parts_of
+from fastsnn.bindsnet.network._parts import KNOWN, MCC_RULES, parts_of
+from fastsnn.bindsnet.network._signals import is_product
 from fastsnn.bindsnet.network._translate import Layer, Untranslatable
+from fastsnn.bindsnet.network.topology_features import Probability, Weight
+from fastsnn.compartments import Compartments
 from fastsnn.connectivity import all_finite
 from fastsnn.models.declare import Rule
 from fastsnn.plan import ProjectionPlan
+from fastsnn.random import synapse_stream
 
 if TYPE_CHECKING:
     from fastsnn.bindsnet.network._aside import Relay
@@ -26,6 +31,7 @@ RULES = (
     classic.PostPre, classic.WeightDependentPostPre, classic.Hebbian, classic.MSTDP,
     classic.MSTDPET, classic.Rmax, *MCC_RULES,
 )  # fmt: skip
+_SUMMED = ("dense", "indexed", "compartments")  # kinds whose weights a norm may scale
 _REDUCTIONS = {torch.sum: "sum", torch.squeeze: "sum", torch.mean: "mean", torch.amax: "max"}
 
 
@@ -72,7 +78,8 @@ class Wire:
 
     def _check_sizes(self, n_pre: int, n_post: int) -> None:
         parts, size = self.parts, self.weight.numel()
-        sizes = {"dense": (n_pre * n_post,), "mean_field": (1, n_post)}
+        matrix = (n_pre * n_post,)
+        sizes = {"dense": matrix, "compartments": matrix, "mean_field": (1, n_post)}
         odd = size not in sizes.get(parts.kind, (size,))
         odd = odd or any(b.numel() not in (1, size) for b in self.bounds)
         if odd or (parts.bias is not None and parts.bias.numel() != n_post):
@@ -85,7 +92,7 @@ class Wire:
         """The norm that the program restores; other kinds are restored on torch after a run."""
         nonnegative = bool((self.bounds[0] >= 0).all())
         plain = isinstance(self.norm, float | int) and self.norm > 0
-        plain = plain and self.parts.kind in ("dense", "indexed") and not self.parts.own_norm
+        plain = plain and self.parts.kind in _SUMMED and not self.parts.own_norm
         return float(self.norm) if plain and (nonnegative or not self.parts.signed) else None
 
     def _plan(
@@ -110,9 +117,16 @@ class Wire:
             synapse=tuple(self._cell(k) for k in model.own("synapse")) if model else (),
             reduction=_REDUCTIONS[self.rule.reduction] if model else "sum",
             w_min=self.bounds[0], w_max=self.bounds[1], weight_decay=1.0 - decay,
-            norm=self.native_norm, changed=self.changed if kind in ("dense", "indexed") else None,
+            norm=self.native_norm, changed=self.changed if kind in _SUMMED else None,
             synapses=self.parts.synapses, rate=self._rates(), decay=self.parts.rates or 0.0,
+            compartments=self._compartments(index),
         )  # fmt: skip
+
+    def _compartments(self, index: int) -> Compartments | None:
+        """What features do, with a stream of random numbers of its own."""
+        if self.parts.kind != "compartments":
+            return None
+        return replace(self.parts.compartments, stream=synapse_stream(index))
 
     def _rates(self) -> Tensor | None:
         """Running rates of pooling."""
@@ -202,8 +216,7 @@ class Wire:
 
     def follow(self) -> None:
         """Where torch has put another tensor in the weight's place, take its values."""
-        connection = self.connection
-        shown = connection.pipeline[0].value if hasattr(connection, "pipeline") else connection.w
+        shown = self.connection.w
         if shown.data_ptr() != self.plan.w.data_ptr():
             self.plan.w.copy_(shown.detach().reshape(self.plan.w.shape))
 
@@ -230,12 +243,13 @@ def parameters(connection: Any) -> Iterator[Any]:
     features = getattr(connection, "pipeline", None)
     if features is not None:
         yield from (connection.manual_update, connection.traces, len(features))
-        fixed = is_product(features)
+        fixed = is_product(connection)
         for f in features:
             yield from (id(f), f.enforce_polarity, getattr(f, "norm_frequency", None))
             yield from _tensor(f.value)
-            # a product of several is a copy
-            yield f.value._version if len(features) > 1 and fixed else 0
+            # what features do together is a copy
+            shared = not fixed and type(f) in (Weight, Probability)
+            yield 0 if shared or len(features) == 1 else getattr(f.value, "_version", 0)
             yield from _same(f.norm)
             yield from _rule(f.learning_rule)
         return

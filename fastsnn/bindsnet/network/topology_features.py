@@ -215,6 +215,12 @@ class Probability(AbstractFeature):
         """What the signals of this step are multiplied by."""
         return torch.bernoulli(self.value)
 
+    def sparse_bernoulli(self) -> Tensor:
+        """A draw of the synapses whose value is not zero, as a sparse tensor of 0 and 1."""
+        value = self.value.to_sparse().coalesce()
+        drawn = torch.bernoulli(value.values())
+        return torch.sparse_coo_tensor(value.indices(), drawn, value.shape).coalesce()
+
     def compute(self, conn_spikes: Tensor) -> Tensor:
         """Multiply by 0 or 1."""
         return conn_spikes * torch.bernoulli(self.value)
@@ -243,6 +249,15 @@ class Degradation(AbstractFeature):
     def compute(self, conn_spikes: Tensor) -> Tensor:
         """Subtract."""
         return conn_spikes.to(self.value.dtype) - self.degrade_function(self.value)
+
+
+def __getattr__(name: str) -> Any:
+    # the rules import this module
+    if name == "NoOp":
+        from fastsnn.bindsnet.learning.MCC_learning import NoOp
+
+        return NoOp
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
