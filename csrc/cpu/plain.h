@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learning where every synapse changes every step, and the variables of a rule's own.
+// Learning where every synapse changes every step, and the variables of a
+// rule's own.
 //
-// Most of the work can be told to give nothing: a term that a spike drives is zero without it, all
-// terms may be where one side's variables are, and a synapse whose own variables are zero then
-// keeps its weight.
+// Most of the work can be told to give nothing: a term that a spike drives is
+// zero without it, all terms may be where one side's variables are, and a
+// synapse whose own variables are zero then keeps its weight.
 #pragma once
 
 #include "rule.h"
@@ -15,27 +16,25 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   using Traits::for_terms, Traits::n_terms;
   using typename Traits::Params;
 
-  static constexpr int most_groups = 4;
-
-  // columns that are learnt together, row by row; post: of a batch of one
-  struct Tile {
+  // 16 columns that are learnt together, row by row; post: of a batch of one
+  struct Group {
     std::int64_t first;
-    int n_groups;
-    int count[most_groups];
-    bool spikes[most_groups];
-    vm changed[most_groups];
-    vf post[most_groups][Rule::n_post];
+    int count;
+    bool spikes;
+    vf post[Rule::n_post];
   };
 
-  // pre: of a batch of one.  silent: all variables are zero in all batch elements
+  // pre: of a batch of one.  silent: all variables are zero in all batch
+  // elements
   struct Row {
     std::int64_t i;
     bool spikes, silent;
     vf pre[Rule::n_pre];
   };
 
-  // what probing has told of the rule: whether terms are zero for a silent row, and whether a
-  // weight then stays as it is while the synapse's own variables are zero
+  // what probing has told of the rule: whether terms are zero for a silent row,
+  // and whether a weight then stays as it is while the synapse's own variables
+  // are zero
   struct Facts {
     bool terms_rest = true, weight_rests = true;
 
@@ -49,7 +48,8 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     }
 
     void look(const vf *param, vf probe) {
-      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms], synapse[Rule::n_synapse];
+      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms],
+          synapse[Rule::n_synapse];
       std::fill_n(pre, Rule::n_pre, vf(0.0f));
       std::fill_n(post, Rule::n_post, abs(probe));
       std::fill_n(zero, n_terms, vf(0.0f));
@@ -66,20 +66,18 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     }
   };
 
-  static Tile tile_at(const PlainLearn &s, std::int64_t first) {
-    Tile t{};
-    t.first = first;
-    for (std::int64_t j = first; j < s.columns.end && t.n_groups < most_groups; j += lanes) {
-      const int g = t.n_groups++;
-      t.count[g] = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
-      t.changed[g] = none();
-      for (std::int32_t b = 0; b < s.batch; ++b)
-        t.spikes[g] = t.spikes[g] || any(load_mask(s.post_spike + b * s.n_post + j, t.count[g]));
-      t.post[g][0] = ones(load_mask(s.post_spike + j, t.count[g]));
-      for (int k = 1; k < Rule::n_post; ++k)
-        t.post[g][k] = load_n(s.post[k - 1] + j, t.count[g]);
-    }
-    return t;
+  static Group group_at(const PlainLearn &s, std::int64_t j) {
+    const int count =
+        static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+    Group g{j, count, false, {}};
+    for (std::int32_t b = 0; b < s.batch; ++b)
+      g.spikes =
+          g.spikes ||
+          any(load_mask(s.post_spike + b * s.n_post + j, count) & first(count));
+    g.post[0] = ones(load_mask(s.post_spike + j, count));
+    for (int k = 1; k < Rule::n_post; ++k)
+      g.post[k] = load_n(s.post[k - 1] + j, count);
+    return g;
   }
 
   static Row row_at(const PlainLearn &s, std::int64_t i) {
@@ -98,8 +96,8 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   }
 
   template <int K>
-  static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,
-                       int count) {
+  static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i,
+                       std::int64_t j, int count) {
     vf total(0.0f);
     for (std::int32_t b = 0; b < s.batch; ++b) {
       const std::int64_t from = b * s.n_pre + i, to = b * s.n_post + j;
@@ -117,46 +115,49 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   }
 
   // whether a term may be other than zero
-  template <int K> static bool acts(const Row &r, const Tile &t, int g) {
-    return (!Rule::pre_driven[K] || r.spikes) && (!Rule::post_driven[K] || t.spikes[g]);
+  template <int K> static bool acts(const Row &r, const Group &g) {
+    return (!Rule::pre_driven[K] || r.spikes) &&
+           (!Rule::post_driven[K] || g.spikes);
   }
 
   static vf clipped(const PlainLearn &s, std::int64_t at, int count, vf w) {
     if (s.decay != 1.0f)
       w = w * vf(s.decay);
     if (s.bounded)
-      w = minimum(maximum(w, load_column(s.w_min, at, count)), load_column(s.w_max, at, count));
+      w = minimum(maximum(w, load_column(s.w_min, at, count)),
+                  load_column(s.w_max, at, count));
     return w;
   }
 
-  // rest: all terms are zero
+  // rest: all terms are zero.  Returns what changed
   template <bool single, bool rest>
-  static void learn_group(const PlainLearn &s, const vf *param, const Row &r, Tile &t, int g) {
-    const std::int64_t j = t.first + g * lanes, at = r.i * s.n_post + j;
-    const int count = t.count[g];
+  static vm learn_synapses(const PlainLearn &s, const vf *param, const Row &r,
+                           const Group &g) {
+    const std::int64_t at = r.i * s.n_post + g.first;
     vf term[n_terms], synapse[Rule::n_synapse];
     std::fill_n(term, n_terms, vf(0.0f));
     if constexpr (!rest)
       for_terms([&](auto k) {
-        if (!acts<k>(r, t, g))
+        if (!acts<k>(r, g))
           return;
         if constexpr (single)
-          term[k] = Rule::template term<k>(r.pre, t.post[g], vf(s.reward[0]), param);
+          term[k] =
+              Rule::template term<k>(r.pre, g.post, vf(s.reward[0]), param);
         else
-          term[k] = over_batch<k>(s, param, r.i, j, count);
+          term[k] = over_batch<k>(s, param, r.i, g.first, g.count);
       });
-    const vf old = load_n(s.synapse[0] + at, count);
+    const vf old = load_n(s.synapse[0] + at, g.count);
     synapse[0] = old;
     for (int k = 1; k < Rule::n_synapse; ++k)
-      synapse[k] = load_n(s.synapse[k] + at, count);
+      synapse[k] = load_n(s.synapse[k] + at, g.count);
     Rule::learn(synapse, term, param);
     for (int k = 1; k < Rule::n_synapse; ++k)
-      store_n(s.synapse[k] + at, synapse[k], count);
-    vf w = clipped(s, at, count, synapse[0]);
+      store_n(s.synapse[k] + at, synapse[k], g.count);
+    vf w = clipped(s, at, g.count, synapse[0]);
     if (s.zero)
-      w = where(load_mask(s.zero + at, count), vf(0.0f), w);
-    t.changed[g] = t.changed[g] | (w != old);
-    store_n(s.synapse[0] + at, w, count);
+      w = where(load_mask(s.zero + at, g.count), vf(0.0f), w);
+    store_n(s.synapse[0] + at, w, g.count);
+    return w != old;
   }
 
   // whether the synapses' own variables are zero
@@ -168,63 +169,69 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   }
 
   template <bool single>
-  static void learn_tile(const PlainLearn &s, const Params &given, const Facts &facts, Tile &t) {
-    // a copy that no store can reach: what depends on it alone leaves the loop
-    const Params param = given;
-    const bool may_skip = facts.weight_rests && s.within && s.decay == 1.0f && !s.zero;
+  static vm learn_columns(const PlainLearn &given, const Params &params,
+                          const Facts &facts, std::int64_t first) {
+    // copies that no store can reach: what depends on them alone leaves the
+    // loop
+    const PlainLearn s = given;
+    const Params param = params;
+    const Group g = group_at(s, first);
+    const bool may_skip =
+        facts.weight_rests && s.within && s.decay == 1.0f && !s.zero;
+    vm changed = none();
     for (std::int64_t i = 0; i < s.n_pre; ++i) {
       const Row r = row_at(s, i);
-      for (int g = 0; g < t.n_groups; ++g) {
-        bool rests = facts.terms_rest && r.silent;
-        if (!rests) {
-          rests = true;
-          for_terms([&](auto k) { rests = rests && !acts<k>(r, t, g); });
-        }
-        if (!rests)
-          learn_group<single, false>(s, param.of, r, t, g);
-        else if (!may_skip || !is_zero(s, i * s.n_post + t.first + g * lanes, t.count[g]))
-          learn_group<single, true>(s, param.of, r, t, g);
-      }
+      bool rests = true;
+      for_terms([&](auto k) { rests = rests && !acts<k>(r, g); });
+      rests = rests || (facts.terms_rest && r.silent);
+      if (!rests)
+        changed = changed | learn_synapses<single, false>(s, param.of, r, g);
+      else if (!may_skip || !is_zero(s, i * s.n_post + g.first, g.count))
+        changed = changed | learn_synapses<single, true>(s, param.of, r, g);
     }
+    return changed;
   }
 
   // learning is off: only the mask acts
-  static void mask_tile(const PlainLearn &s, Tile &t) {
-    for (std::int64_t i = 0; i < s.n_pre; ++i)
-      for (int g = 0; g < t.n_groups; ++g) {
-        const std::int64_t at = i * s.n_post + t.first + g * lanes;
-        const vf old = load_n(s.synapse[0] + at, t.count[g]);
-        const vf w = where(load_mask(s.zero + at, t.count[g]), vf(0.0f), old);
-        t.changed[g] = t.changed[g] | (w != old);
-        store_n(s.synapse[0] + at, w, t.count[g]);
-      }
+  static vm mask_columns(const PlainLearn &s, std::int64_t j) {
+    const int count =
+        static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+    vm changed = none();
+    for (std::int64_t at = j; at < s.n_pre * s.n_post; at += s.n_post) {
+      const vf old = load_n(s.synapse[0] + at, count);
+      const vf w = where(load_mask(s.zero + at, count), vf(0.0f), old);
+      changed = changed | (w != old);
+      store_n(s.synapse[0] + at, w, count);
+    }
+    return changed;
   }
 
 public:
   static void learn(const PlainLearn &s) {
     const Params param(s.param);
     const Facts facts(param.of);
-    for (std::int64_t j = s.columns.begin; j < s.columns.end; j += most_groups * lanes) {
-      Tile t = tile_at(s, j);
-      if (!s.learning)
-        mask_tile(s, t);
-      else if (s.batch == 1)
-        learn_tile<true>(s, param, facts, t);
-      else
-        learn_tile<false>(s, param, facts, t);
-      for (int g = 0; g < t.n_groups && s.changed; ++g)
-        for (unsigned set = bits(t.changed[g]) & bits(first(t.count[g])); set; set &= set - 1)
-          s.changed[t.first + g * lanes + __builtin_ctz(set)] = 1;
+    for (std::int64_t j = s.columns.begin; j < s.columns.end; j += lanes) {
+      const vm changed = !s.learning ? mask_columns(s, j)
+                         : s.batch == 1
+                             ? learn_columns<true>(s, param, facts, j)
+                             : learn_columns<false>(s, param, facts, j);
+      const int count =
+          static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+      for (unsigned set = s.changed ? bits(changed) & bits(first(count)) : 0u;
+           set; set &= set - 1)
+        s.changed[j + __builtin_ctz(set)] = 1;
     }
   }
 
-  static void advance_own(bool post, float *const *own, const std::uint8_t *spike,
-                          const float *params, Range range) {
+  static void advance_own(bool post, float *const *own,
+                          const std::uint8_t *spike, const float *params,
+                          Range range) {
     const Params param(params);
     vf x[at_least_one(Rule::n_pre_state + Rule::n_post_state)];
     const int n_own = post ? Rule::n_post_state : Rule::n_pre_state;
     for (std::int64_t j = range.begin; j < range.end; j += lanes) {
-      const int count = static_cast<int>(std::min<std::int64_t>(lanes, range.end - j));
+      const int count =
+          static_cast<int>(std::min<std::int64_t>(lanes, range.end - j));
       const vf spikes = ones(load_mask(spike + j, count));
       for (int k = 0; k < n_own; ++k)
         x[k] = load_n(own[k] + j, count);
@@ -239,7 +246,8 @@ public:
 
   // whether own variables stay zero without a spike
   static bool own_rests(bool post) {
-    vf param[Traits::n_params], own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
+    vf param[Traits::n_params],
+        own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
     std::fill_n(param, Traits::n_params, vf(0.7f));
     if (post)
       Rule::advance_post(own, vf(0.0f), param);
