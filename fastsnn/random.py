@@ -34,8 +34,8 @@ def stream(population: int, purpose: Purpose) -> int:
 
 
 def synapse_stream(projection: int) -> int:
-    """Number of a projection's stream, of draws for its synapses: above those of populations."""
-    return 2**31 + projection
+    """Number of a projection's stream, of draws for its synapses: above all others."""
+    return 3 * 2**30 + projection
 
 
 def philox(
