@@ -441,6 +441,17 @@ def test_what_cannot_be_is_refused_with_the_name_of_the_node() -> None:
     refused("no/such.nir", "there is no file")
 
 
+def test_the_page_tells_a_script_that_runs(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = (root / "docs" / "nir.md").read_text().split("```python\n")[1].split("```")[0]
+    space: dict[str, Any] = {}
+    exec(script, space)
+    assert space["result"].output.shape == (100, 8, 10)
+    assert (tmp_path / "network.nir").is_file()
+
+
 def test_a_damaged_file_is_an_error_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "damaged.nir"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))

@@ -7,6 +7,7 @@ import copy
 import io
 import itertools
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from fastsnn import models
 from fastsnn.errors import BackendError, ModelError, ShapeError
-from fastsnn.lowering import gradient
+from fastsnn.lowering import gradient, sequences
 from fastsnn.models import Neuron, Param, Var
 from fastsnn.models.driven import MODELS
 from fastsnn.models.driven import Leaky as LeakyModel
@@ -291,6 +292,17 @@ def test_derivatives_of_every_word_are_right() -> None:
     assert torch.autograd.gradcheck(
         lambda *given: reference.differentiable(call.of(*given)).trail, inputs
     )
+
+
+def test_generated_header_and_pages_are_current(root: Path) -> None:
+    header = root / "csrc" / "nn" / "models.gen.h"
+    if header.exists():
+        assert header.read_text() == sequences.header(), "run `python -m fastsnn.lowering`"
+    script = (root / "docs" / "nn.md").read_text().split("```python\n")[1].split("```")[0]
+    space: dict[str, Any] = {}
+    exec(script, space)
+    assert torch.isfinite(space["loss"])
+    assert space["net"][1].v_thresh.grad is not None
 
 
 def test_mistakes_are_told_before_anything_runs() -> None:

@@ -64,6 +64,7 @@ def _bench(dry: bool) -> Iterator[Item]:
     for place in fast:
         yield from _updates(place, dry)
         yield _talk(place)
+    yield _layers()
     yield from _diehl_cook(places.reference(), _WIDTHS[:1], dry)
     for place in fast:
         yield from _headline(place, dry)
@@ -148,6 +149,17 @@ def _talk(place: tuple[str, str]) -> Item:
         return speed.host_talk(own)
 
     return Item(f"launches on {backend}", do, 60.0)
+
+
+def _layers() -> Item:
+    device = places.reference()[1]
+
+    def do(dry: bool) -> Iterable[Row]:
+        if dry:
+            return speed.layers((3, 2, 40), "cpu", rounds=1, seconds=0.0)
+        return speed.layers((100, 128, 1024), device)
+
+    return Item("layers of LIF", do, 60.0)
 
 
 def _bindsnet(n: int) -> Item:

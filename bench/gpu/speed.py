@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fastsnn import Current
-from fastsnn.bench import harness
+from fastsnn.bench import harness, nn
 from fastsnn.bench.cases import CASES, Case, Headline, Neurons, Setting, Workload
 from fastsnn.bench.gpu import launches, timing
 from fastsnn.plan import Plan
@@ -115,6 +115,26 @@ def host_talk(setting: Setting) -> Iterator[Row]:
     found = launches.per_step(run, setting.steps, most)
     start = {"kind": "launches", "case": "diehl-cook", "n": setting.n, "backend": setting.backend}
     yield {**start, "steps": most, **found}
+
+
+def layers(shape: tuple[int, int, int], device: str, **timed: Any) -> Iterator[Row]:
+    """A layer of LIF neurons over [T, B, N], with and without its gradient, by all libraries."""
+    x = nn.drawn(shape, device)
+    ours = nn.fastsnn(device, "triton").spikes(x)
+    if not torch.equal(ours, nn.fastsnn(device, "torch").spikes(x)):
+        raise RuntimeError("the spikes of the layer are not those of the reference")
+    for contestant in nn.contestants(device, "triton"):
+        for kind, make in nn.KINDS.items():
+            # another library may not run on this device: that is no failure of ours
+            try:
+                times = timing.measure(make(contestant, x), **timed)
+            except Exception as error:
+                if contestant.name == nn.OURS:
+                    raise
+                print(f"{contestant.name}, {kind}: {error}")
+                continue
+            yield {"kind": "layer", "name": contestant.name, "pass": kind, "shape": list(shape),
+                   **times.quantiles()}  # fmt: skip
 
 
 def bindsnet(n: int, device: str, images: int, steps: int) -> Iterator[Row]:

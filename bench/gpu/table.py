@@ -39,6 +39,9 @@ def lines(report: Report) -> Iterator[str]:
             f"{row['host_us_per_step']:.3f} us, {row['launches_per_step']:.3f} launches, "
             f"{row['kernels_per_step']:.3f} kernels"
         )
+    for row in report.of("layer"):
+        took = seconds(row["seconds_p50"])
+        yield f"  LIF over {row['shape']}, {row['pass']}: {row['name']} {took}"
     yield from ("  " + target for target in targets(report))
 
 
