@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "networks": ["network", "injection"],
     "sim": ["networks", "recording", "statistics", "analysis", "bench"],
     "mnist": ["network", "analysis", "datasets", "encoding", "evaluation", "files"],
-    "bench": ["network", "mnist", "networks", "statistics", "analysis"],
+    "bench": ["network", "mnist", "networks", "statistics", "analysis", "nn"],
     "cli": ["mnist", "sim", "bench", "bindsnet"],
     "__main__": ["cli"],
     # names and signatures of another package, over everything
