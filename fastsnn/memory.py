@@ -17,15 +17,26 @@ class TooLarge(FastsnnError, MemoryError):
 
 def available() -> int | None:
     """Bytes that may still be taken: of the machine, or of the control group; None: not known."""
-    found = []
-    if _MEMINFO.exists():
-        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
-        if "MemAvailable" in lines:
-            found.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    most, used = (_CGROUP / name for name in ("memory.max", "memory.current"))
-    if most.exists() and used.exists() and most.read_text().strip() != "max":
-        found.append(int(most.read_text()) - int(used.read_text()))
-    return min(found, default=None)
+    found = [_of_machine(), _of_group()]
+    return min((n for n in found if n is not None), default=None)
+
+
+def _of_machine() -> int | None:
+    lines = _read(_MEMINFO).splitlines()
+    sizes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(sizes[0]) * 1024 if sizes else None
+
+
+def _of_group() -> int | None:
+    most, used = (_read(_CGROUP / name).strip() for name in ("memory.max", "memory.current"))
+    return int(most) - int(used) if most.isdecimal() and used.isdecimal() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def require(what: str, n_bytes: float) -> None:
