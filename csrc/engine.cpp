@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 
 #include "compartments.h"
 #include "indexed.h"
@@ -105,23 +106,27 @@ Engine::Engine(Plan plan)
 }
 
 RunReport Engine::run(const RunArgs &args, const std::function<bool()> &interrupted) {
+  if (args.chained && sparse_)
+    throw std::invalid_argument("spikes reach sparse projections after a step at the earliest");
   args_ = &args;
   interrupted_ = &interrupted;
   report_ = {};
   report_.events.resize(args.recorded.size());
-  stop_[0] = stop_[1] = halted_ = false;
+  stop_[0] = stop_[1] = false;
+  halted_ = false;
   next_question_ = now_ns() + question_interval_ns;
   for (std::size_t k = 0; k < populations_.size(); ++k)
     if (events_[k])
       events_[k]->begin_run(args.inputs[k]);
   // those who attend find everything up to date at the end of every step
-  longest_block_ = args.attend ? 1 : std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
+  const bool one_by_one = args.attend || args.chained;
+  longest_block_ = one_by_one ? 1 : std::clamp<std::int64_t>(args.n_steps, 1, most_steps_in_block);
   for (std::size_t k = 0; k < projections_.size(); ++k) {
     if (!projections_[k])
       continue;
     const int source = plan_.projections[k].source;
     const bool forced = args.clamp[source].ptr || args.unclamp[source].ptr;
-    const bool known_ahead = populations_[source]->is_input() && !forced && !args.attend;
+    const bool known_ahead = populations_[source]->is_input() && !forced && !one_by_one;
     projections_[k]->begin_run(args, static_cast<int>(k), known_ahead);
     if (known_ahead)
       longest_block_ = std::min(longest_block_, projections_[k]->longest_block());
@@ -224,7 +229,7 @@ std::int64_t Engine::present(Worker &w, std::int64_t sample, double boost) {
     block(w, overshoots ? 1 : std::min(left, longest_block_));
     overshoots = false;
     if (args_->attend) {
-      attend(w, Moment::ended);
+      attend(w, step_ended);
       record(w);
     }
   }
@@ -263,14 +268,20 @@ void Engine::step(Worker &w, std::int64_t t) {
   w.clock.row = w.clock.sample * args_->n_steps + w.clock.t;
   if (w.id == 0)
     stop_[w.clock.parity] = ask_to_stop();
-  deliver(w);
-  advance(w, t);
-  barrier_.wait();
-  w.stopped = stop_[w.clock.parity];
-  if (!args_->told.empty())
-    attend(w, Moment::advanced);
-  for (auto &population : populations_)
-    population->publish(w.id, w.clock);
+  const int n_populations = static_cast<int>(populations_.size());
+  if (args_->chained) {
+    for (int k = 0; k < n_populations; ++k)
+      chain(w, k, t);
+  } else {
+    deliver(w);
+    advance(w, t);
+    barrier_.wait();
+    for (int k = 0; k < n_populations; ++k)
+      tell(w, k);
+    for (auto &population : populations_)
+      population->publish(w.id, w.clock);
+  }
+  w.stopped = w.stopped || stop_[w.clock.parity];
   if (args_->retry)
     w.spikes += populations_[args_->retry->population]->n_sent(w.id, w.clock.parity);
   if (sparse_)
@@ -283,13 +294,41 @@ void Engine::step(Worker &w, std::int64_t t) {
   w.clock.parity ^= 1;
 }
 
+const Ids *Engine::arriving(const Worker &w, const ProjectionPlan &p) const {
+  const bool within_step = args_->chained && p.source < p.target;
+  return populations_[p.source]->sent(w.id, within_step ? w.clock.parity : !w.clock.parity);
+}
+
 void Engine::deliver(Worker &w) {
-  const auto last = [&](const Projection &p) { return source_of(p).sent(w.id, !w.clock.parity); };
   if (prepares_) {
-    for_projections([&](Projection &p) { p.prepare(w.id, last(p)); });
+    for_projections([&](Projection &p) { p.prepare(w.id, arriving(w, p.plan())); });
     barrier_.wait();
   }
-  for_projections([&](Projection &p) { p.deliver(w.id, last(p)); });
+  for_projections([&](Projection &p) { p.deliver(w.id, arriving(w, p.plan())); });
+}
+
+void Engine::chain(Worker &w, int k, std::int64_t t) {
+  const auto for_incoming = [&](auto f) {
+    for_projections([&](Projection &p) {
+      if (p.plan().target == k)
+        f(p, arriving(w, p.plan()));
+    });
+  };
+  if (prepares_) {
+    for_incoming([&](Projection &p, const Ids *ids) { p.prepare(w.id, ids); });
+    barrier_.wait();
+  }
+  for_incoming([&](Projection &p, const Ids *ids) { p.deliver(w.id, ids); });
+  Population &population = *populations_[k];
+  population.begin_step(w.id, w.clock);
+  if (events_[k])
+    population.send(w.id, w.clock.parity, events_[k]->at(t));
+  else
+    advance(w, k, population.range(w.id), 0, t);
+  population.end_step(w.id);
+  barrier_.wait();
+  tell(w, k);
+  population.publish(w.id, w.clock);
 }
 
 void Engine::advance(Worker &w, std::int64_t t) {
@@ -338,7 +377,7 @@ std::int32_t Engine::summands(Worker &w, int k, int receptor, int tile, std::int
       current.row = link.projection->row(w.id, t, b);
     } else {
       const Population &source = *populations_[p.source];
-      const std::int32_t count = source.sent(w.id, !w.clock.parity)[b].n;
+      const std::int32_t count = arriving(w, p)[b].n;
       if (count == 0 && !p.bias)
         continue;
       current.gate = source.plan().spike + b * n;
@@ -398,13 +437,18 @@ void Engine::learn(Worker &w, std::int64_t t) {
     });
 }
 
-void Engine::attend(Worker &w, Moment moment) {
-  if (w.id == 0)
-    halted_ = args_->attend(moment);
+void Engine::tell(Worker &w, int k) {
+  if (!args_->told.empty() && args_->told[k])
+    attend(w, k);
+}
+
+void Engine::attend(Worker &w, int k) {
+  if (w.id == 0 && args_->attend(k))
+    halted_ = true;
   barrier_.wait();
   w.stopped = w.stopped || halted_;
   // spikes of the step may have been written to
-  if (moment == Moment::ended)
+  if (k == step_ended)
     for (auto &population : populations_)
       population->look(w.id, !w.clock.parity);
 }

@@ -51,7 +51,11 @@ private:
   void learn(Worker &, std::int64_t t_in_block);
   void scatter(Worker &);
   void record(Worker &);
-  void attend(Worker &, Moment);
+  void chain(Worker &, int population, std::int64_t t_in_block);
+  void tell(Worker &, int population);
+  void attend(Worker &, int population);
+  // the spikes that reach a population now: of the step before, chained also of this one
+  const Ids *arriving(const Worker &, const ProjectionPlan &) const;
   // f(projection) for those that are more than one number per neuron
   template <class F> void for_projections(F f) {
     for (auto &projection : projections_)
@@ -79,8 +83,8 @@ private:
   const std::function<bool()> *interrupted_ = nullptr;
   RunReport report_;
   std::int64_t longest_block_ = 1;
-  bool halted_ = false;            // by those who attend
-  std::int64_t next_question_ = 0; // ns
+  std::atomic<bool> halted_ = false; // by those who attend
+  std::int64_t next_question_ = 0;   // ns
   bool stop_[2] = {}; // by parity: the next question may come before all have read the last answer
 };
 

@@ -121,17 +121,18 @@ public:
     args.fresh = number<bool>(d, "fresh");
     args.progress = pointer<std::int64_t>(d, "progress");
     args.done = pointer<std::int64_t>(d, "done");
+    args.chained = number<bool>(d, "chained");
     std::exception_ptr thrown;
     if (const py::object call = get(d, "attend"); !call.is_none()) {
       args.told = get(d, "told").cast<std::vector<std::uint8_t>>();
       if (!args.told.empty())
         same(args.told.size(), static_cast<int>(n_populations_), "told");
-      args.attend = [&thrown, call](Moment moment) {
+      args.attend = [&thrown, call](int population) {
         if (thrown)
           return true;
         py::gil_scoped_acquire acquire;
         try {
-          call(moment == Moment::ended);
+          call(population);
         } catch (...) {
           thrown = std::current_exception();
         }

@@ -149,8 +149,8 @@ struct Retry {
   double boost = 0.0;
 };
 
-// of a step, when others may act: neurons have advanced, but nobody knows who spikes; the step ends
-enum class Moment { advanced, ended };
+// what `attend` is told when the step has ended, in place of a population
+inline constexpr int step_ended = -1;
 
 struct RunArgs {
   std::int64_t n_steps = 0, n_samples = 1;
@@ -170,10 +170,12 @@ struct RunArgs {
   std::vector<int> recorded; // populations whose spikes are reported
   std::optional<Retry> retry;
   std::int64_t *progress = nullptr, *done = nullptr;
-  // called on the calling thread at every moment of a step; true stops the run behind the step
-  std::function<bool(Moment)> attend;
-  // populations whose spikes and traces `attend` writes when neurons have advanced; may be empty
-  std::vector<std::uint8_t> told;
+  // populations act one after another, and spikes reach later ones within the step
+  bool chained = false;
+  // called on the calling thread for every population that is told its spikes and traces, when its
+  // neurons have advanced, and at the end of the step; true stops the run behind the step
+  std::function<bool(int)> attend;
+  std::vector<std::uint8_t> told; // per population; may be empty
 };
 
 // spikes of one population: how many in each step, and their ids

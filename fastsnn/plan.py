@@ -206,6 +206,9 @@ class Record:
     weights: bool
 
 
+STEP_ENDED = -1
+
+
 @dataclass(eq=False)
 class RunArgs:
     """One call of a backend: S samples of T steps each."""
@@ -230,11 +233,13 @@ class RunArgs:
     recorded: tuple[int, ...] = ()  # populations whose spikes are reported
     progress: Callable[[int], None] | None = None  # called with the number of finished samples
     fresh: bool = False  # whether weights may leave their bounds, for they were written to
-    # called within every step: attend(False) when neurons have advanced, where `told` has any;
-    # attend(True) when the step has ended, before it is recorded.  The plan's tensors are up to
-    # date, and may be written to but for weights that learn
-    attend: Callable[[bool], object] | None = None
-    told: frozenset[int] = frozenset()  # populations whose spikes and traces attend(False) writes
+    # populations act in their order, and their spikes reach later ones within the step
+    chained: bool = False
+    # called within every step: attend(k) for the populations k that are told their spikes and
+    # traces, which it writes, when neurons have advanced; attend(STEP_ENDED) before the step is
+    # recorded.  The plan's tensors are up to date, and may be written to but for weights that learn
+    attend: Callable[[int], object] | None = None
+    told: frozenset[int] = frozenset()
 
 
 @dataclass

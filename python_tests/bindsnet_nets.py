@@ -95,7 +95,7 @@ class Golden:
                 net.train(run["train"])
             steps = int(run["time"] / net.dt)
             kwargs = {k: self._forced(k, v) for k, v in run.get("kwargs", {}).items()}
-            if net.backend == "native":
+            if net.backend != "torch":
                 kwargs["replay"] = self._replay(net, first, steps)
             first += steps
             net.run(

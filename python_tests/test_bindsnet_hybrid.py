@@ -4,8 +4,11 @@ else runs natively."""
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
+from bindsnet_own import Graded, OwnConnection, OwnLIF, OwnMonitor, OwnRule
 from bindsnet_small import spikes
 
 from fastsnn import backends
@@ -13,87 +16,14 @@ from fastsnn.bindsnet import learning
 from fastsnn.bindsnet.conversion import PassThroughNodes
 from fastsnn.bindsnet.learning import MCC_learning as mcc
 from fastsnn.bindsnet.network import Network, nodes, topology
-from fastsnn.bindsnet.network.monitors import AbstractMonitor, Monitor, NetworkMonitor
+from fastsnn.bindsnet.network.monitors import Monitor, NetworkMonitor
 from fastsnn.bindsnet.network.topology_features import Probability, Weight
+from fastsnn.errors import ModelError
 
 pytestmark = pytest.mark.skipif(
     "cpu" not in backends.usable(), reason="the native engine is not built"
 )
 SIZES = {"X": (2, 6, 6), "A": (3, 4, 4), "B": (9,), "C": (7,)}
-
-
-class OwnLIF(nodes.Nodes):
-    """A layer as users write them, in the way of BindsNET."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.register_buffer("v", torch.zeros(0))
-
-    def forward(self, x):
-        self.v = 0.9 * self.v + x
-        self.s = self.v >= 1.5
-        self.v = self.v.masked_fill(self.s, 0.0)
-        super().forward(x)
-
-    def reset_state_variables(self):
-        super().reset_state_variables()
-        self.v.zero_()
-
-    def set_batch_size(self, batch_size):
-        super().set_batch_size(batch_size)
-        self.v = torch.zeros(batch_size, *self.shape)
-
-
-class Graded(OwnLIF):
-    """Shows its voltage for spikes."""
-
-    def forward(self, x):
-        self.v = 0.5 * self.v + x
-        self.s = self.v.clamp(0.0, 1.0)
-        nodes.Nodes.forward(self, x)
-
-
-class OwnRule(learning.LearningRule):
-    """Remembers what it saw a step before, as users' rules do."""
-
-    before = None
-
-    def update(self, **kwargs):
-        source, target = self.source, self.target
-        if self.before is not None and len(self.before[0]) == len(source.s):
-            pre, post = (s.flatten(1).float() for s in self.before)
-            change = pre.T @ target.x.flatten(1) - 0.3 * source.x.flatten(1).T @ post
-            w = self.connection.weight()
-            self.connection.store(w + 0.01 * (change if w.dim() == 2 else change.mean()))
-        self.before = (source.s, target.s)
-        super().update()
-
-
-class OwnConnection(topology.AbstractConnection):
-    """Two sources a target."""
-
-    def __init__(self, source, target, **kwargs):
-        super().__init__(source, target, **kwargs)
-        self.w = torch.nn.Parameter(torch.rand(source.n, target.n), requires_grad=False)
-
-    def compute(self, s):
-        w = self.w * (torch.arange(len(self.w))[:, None] // 2 % self.target.n
-                      == torch.arange(self.target.n))  # fmt: skip
-        return (s.float().flatten(1) @ w).view(len(s), *self.target.shape)
-
-
-class OwnMonitor(AbstractMonitor):
-    """Keeps what layers show, without a copy."""
-
-    def __init__(self, network):
-        self.network, self.seen = network, []
-
-    def record(self):
-        layers = self.network.layers
-        self.seen.append([(x.s, x.x, getattr(x, "v", x.s)) for x in layers.values()])
-
-    def reset_state_variables(self):
-        pass
 
 
 def build(batch=1, seed=0, **parts):
@@ -142,7 +72,9 @@ def local(source, target):
 
 
 def features(source, target):
-    weight = Weight("w", torch.rand(source.n, target.n), learning_rule=mcc.PostPre, nu=(1e-3, 1e-2))
+    options = {"learning_rule": mcc.PostPre, "nu": (1e-3, 1e-2)}
+    w = torch.rand(source.n, target.n)
+    weight = Weight("w", w, norm=9.0, norm_frequency="time step", **options)
     keep = Probability("p", (torch.rand(source.n, target.n) > 0.2).float())
     return topology.MulticompartmentConnection(source, target, "cpu", [weight, keep])
 
@@ -193,7 +125,7 @@ PARTS = {
     "rule of a feature": {"XB": own_feature_rule},
     "rule that replaces the weight": {"XB": replacing},
     "rule of a sparse connection": {"AB": sparse},
-    "probability": {"AB": features},
+    "norm at every step": {"AB": features},
     "MSTDP of a convolution": {"XA": lambda *ends: convolution(*ends, rule=learning.MSTDP)},
     "MSTDPET of a convolution": {"XA": lambda *ends: convolution(*ends, rule=learning.MSTDPET)},
     "local learning of channels": {"XA": local},
@@ -249,4 +181,105 @@ def test_part_runs_on_torch_and_the_rest_natively(name, batch):
     assert "network" not in net.on_torch
     assert net.on_torch or (batch == 1 and name in ("mean field", "reduction"))
     assert all(float(ends[0][k].sum()) > 30 for k in (2, 5))
+    assert_alike(*ends)
+
+
+CHAINED = {name: {} if name == "none" else PARTS[name] for name in (
+    "none", "layer A", "rule", "rule of a convolution", "local learning of channels",
+)}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", CHAINED)
+@pytest.mark.filterwarnings("ignore:(Of this|This) network")
+def test_spikes_reach_later_layers_within_a_step(name, batch):
+    ends = []
+    for backend in ("torch", "auto"):
+        net = build(batch, **CHAINED[name])
+        net.backend = backend
+        ends.append(play(net, one_step=True))
+    assert "network" not in net.on_torch
+    assert all(float(ends[0][k].sum()) > 30 for k in (2, 5))
+    assert_alike(*ends)
+    assert any(not torch.equal(a, b) for a, b in zip(ends[1], play(build(batch)), strict=True))
+
+
+@pytest.mark.parametrize("name", ["layer A", "rule", "connection", "norm at every step"])
+@pytest.mark.filterwarnings("ignore:(Of this|This) network")
+def test_the_reference_takes_parts_of_torch(name):
+    for one_step in {False, name == "rule"}:
+        ends = []
+        for backend in ("torch", "reference"):
+            net = build(2, **PARTS[name])
+            net.backend = backend
+            ends.append(play(net, steps=8, one_step=one_step))
+        assert_alike(*ends)
+
+
+def test_what_runs_on_torch_is_said_once():
+    net = build(**PARTS["rule"])
+    with pytest.warns(UserWarning, match=r"a part runs on torch.*\('X', 'B'\) learns by OwnRule"):
+        net.run({"X": spikes(5, 1, 72).view(5, 1, *SIZES["X"])}, 5)
+    assert list(net.on_torch) == [("rule", ("X", "B"))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.run({"X": spikes(5, 1, 72).view(5, 1, *SIZES["X"])}, 5)
+
+
+class Stumbling(OwnLIF):
+    steps = 0
+
+    def forward(self, x):
+        self.steps += 1
+        if self.steps == 4:
+            raise ValueError("stumbled")
+        super().forward(x)
+
+
+@pytest.mark.filterwarnings("ignore:Of this network")
+def test_an_error_in_a_step_stops_the_run_behind_it():
+    net = build(A=Stumbling)
+    x = spikes(9, 1, 72).view(9, 1, *SIZES["X"])
+    with pytest.raises(ValueError, match="stumbled"):
+        net.run({"X": x}, 9)
+    assert len(net.monitors["B"].get("s")) == 4
+    net.run({"X": x}, 9)
+    assert len(net.monitors["B"].get("s")) == 9
+
+
+class Turning(OwnLIF):
+    graded = False
+
+    def forward(self, x):
+        super().forward(x)
+        if self.graded:
+            self.s = 0.5 * self.s
+
+
+@pytest.mark.filterwarnings("ignore:Of this network")
+def test_a_layer_that_begins_to_show_other_values_than_spikes_is_refused():
+    net = build(A=Turning)
+    x = spikes(9, 1, 72).view(9, 1, *SIZES["X"])
+    for _ in range(2):
+        net.run({"X": x}, 9)
+    net.layers["A"].graded = True
+    with pytest.raises(ModelError, match="layer 'A' showed spikes until now"):
+        net.run({"X": x}, 9)
+    net.run({"X": x}, 9)
+    assert ("spikes", "A") in net.on_torch
+
+
+@pytest.mark.filterwarnings("ignore:Of this network")
+def test_input_of_other_values_is_delivered_on_torch_while_it_lasts():
+    ends = []
+    for backend in ("torch", "auto"):
+        net = build()
+        net.backend = backend
+        for k in range(4):
+            x = spikes(20, 1, 72, seed=k).view(20, 1, *SIZES["X"]).float() * (0.5 if k == 1 else 1)
+            net.run({"X": x}, 20)
+            if backend == "auto":
+                # its last values arrive in the run behind it
+                assert bool(net.on_torch) == (k in (1, 2))
+        ends.append([m.get(v) for m in list(net.monitors.values())[:4] for v in m.state_vars])
     assert_alike(*ends)

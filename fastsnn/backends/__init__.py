@@ -4,7 +4,8 @@
 A backend is a module with `NAME`, `DEVICES`, `usable() -> reason or None` (this machine),
 `supports(plan) -> reason or None` (this network) and `Program(plan, threads)` with
 `run(args, report)`.  One that runs sparse projections has `synapse_bytes(plan)`, one that runs many
-networks at once `ReplicaProgram(plans, threads)`, one that takes `RunArgs.attend` has `ATTENDED`.
+networks at once `ReplicaProgram(plans, threads)`, one that takes `RunArgs.attend` and `chained` has
+`STEPWISE`.
 """
 
 from __future__ import annotations
@@ -105,22 +106,22 @@ def unknown(name: str) -> BackendError:
     return BackendError(f"backend={name!r} is unknown, expected auto, {', '.join(REGISTRY)}.")
 
 
-def fastest(plan: Plan, attended: bool = False) -> str | None:
+def fastest(plan: Plan, stepwise: bool = False) -> str | None:
     """Name of the fastest backend for a plan, None where the reference alone runs it.
 
-    attended: whether others act within every step (`RunArgs.attend`).
+    stepwise: whether others act within every step (`RunArgs.attend`).
     """
     able = (
         name
         for name, module in REGISTRY.items()
-        if _obstacle(module, plan) is None and (not attended or can_be_attended(name))
+        if _obstacle(module, plan) is None and (not stepwise or is_stepwise(name))
     )
     return next((name for name in able if name != torch_reference.NAME), None)
 
 
-def can_be_attended(name: str) -> bool:
-    """Whether a backend takes `RunArgs.attend`."""
-    return getattr(REGISTRY[name], "ATTENDED", False)
+def is_stepwise(name: str) -> bool:
+    """Whether a backend takes `RunArgs.attend` and `chained`."""
+    return getattr(REGISTRY[name], "STEPWISE", False)
 
 
 def lower(plan: Plan, name: str, threads: int | None = None) -> Program:

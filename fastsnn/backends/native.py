@@ -26,8 +26,8 @@ except ImportError as error:
 
 NAME = "cpu"
 DEVICES = ("cpu",)
-ATTENDED = True  # it takes RunArgs.attend
-ABI = 5
+STEPWISE = True
+ABI = 6
 KINDS = (
     "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
     "compartments", "silent",
@@ -101,6 +101,7 @@ class Program:
             "fresh": args.fresh or self._last != threads,
             "done": done.data_ptr(),
             "progress": finished.data_ptr(),
+            "chained": args.chained,
             "attend": args.attend,
             "told": [k in args.told for k in range(len(self.plan.populations) if args.told else 0)],
         }

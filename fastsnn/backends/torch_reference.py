@@ -18,12 +18,12 @@ from fastsnn.backends.torch_sparse import Ports
 from fastsnn.backends.torch_synapses import Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.language import drawing, reducing, where
-from fastsnn.plan import Plan, PopulationPlan, RunArgs, RunReport
+from fastsnn.plan import STEP_ENDED, Plan, PopulationPlan, RunArgs, RunReport
 from fastsnn.random import Purpose, philox, stream, uniform
 
 NAME = "torch"
 DEVICES = ("cpu", "cuda", "mps")
-ATTENDED = True
+STEPWISE = True
 
 
 def supports(plan: Plan) -> str | None:
@@ -122,25 +122,38 @@ class _Run:
         for wired in self.wired:
             wired.begin(plan.seed, self._clock)
         self.ports.gather(self._clock)
-        currents = [
-            [self._current(p, receptor, t) for receptor in range(1 + len(p.model.receptors()))]
-            for p in plan.populations
-        ]
-        for p, (i_syn, *received) in zip(plan.populations, currents, strict=True):
-            self._advance(p, i_syn, received, t)
-        if self.args.told:
-            self.args.attend(False)
+        if self.args.chained:
+            for p in plan.populations:
+                self._advance(p, *self._currents(p, t), t)
+                self._tell(p)
+        else:
+            currents = [self._currents(p, t) for p in plan.populations]
+            for p, (i_syn, received) in zip(plan.populations, currents, strict=True):
+                self._advance(p, i_syn, received, t)
+            for p in plan.populations:
+                self._tell(p)
         self.ports.scatter(self._clock)
         for wired in self.wired:
             self._learn(wired)
         if self.args.attend:
-            self.args.attend(True)
+            self.args.attend(STEP_ENDED)
         row = self.sample * self.args.n_steps + t
         for r in self.args.records:
             done = r.phase + row + 1
             if done % r.every == 0:
                 source = r.source if r.index is None else r.source[..., r.index]
                 r.dest[done // r.every - 1].copy_(source)
+
+    def _tell(self, p: PopulationPlan) -> None:
+        if p.index in self.args.told:
+            self.args.attend(p.index)
+
+    def _currents(self, p: PopulationPlan, t: int) -> tuple[Tensor, list[Tensor]]:
+        """What a population gets, of its synapses and at its receptors."""
+        i_syn, *received = (
+            self._current(p, receptor, t) for receptor in range(1 + len(p.model.receptors()))
+        )
+        return i_syn, received
 
     def _current(self, p: PopulationPlan, receptor: int, t: int) -> Tensor:
         """What arrives at a port: 0 is i_syn, which also takes what is given from outside."""

@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 def arguments(fast: Fast, request: Request) -> RunArgs:
     """Inputs, clamps, masks, rewards and recorded draws of a run.  Raises Untranslatable."""
     learning = bool(fast.net.learning) if fast.mode is None else True
-    args = RunArgs(n_steps=request.steps, learning=learning)
+    args = RunArgs(n_steps=request.steps, learning=learning, chained=request.one_step)
+    _check_order(fast, request)
     native = {name: layer for name, layer in fast.layers.items() if isinstance(layer, Layer)}
+    for layer in native.values():
+        layer.check_spikes()
     for windows in fast.windows:
-        name = next(k for k, layer in native.items() if layer.layer is windows.layer)
+        name = windows.name
         if any(name in given for given in (request.inputs, *request.forced.values())):
             reason = f"layer '{name}' is CSRM, and gets input or clamps from outside"
             raise Untranslatable(reason, ("layer", name))
     for name, x in request.inputs.items():
         if x.shape[1] != fast.net.batch_size:
             raise Untranslatable(f"the input of '{name}' has a batch of its own size")
-        if name in native:
+        replaced = request.one_step and any(pair[1] == name for pair in fast.net.connections)
+        if name in native and not replaced:
             args.inputs[fast.index[name]] = _input(fast, name, x[: request.steps])
     for what, dtype in (("clamp", torch.bool), ("unclamp", torch.bool),
                         ("injects_v", torch.float32)):  # fmt: skip
@@ -49,6 +53,19 @@ def arguments(fast: Fast, request: Request) -> RunArgs:
         dtype = torch.float32 if draws.is_floating_point() else torch.int32
         kind[fast.index[name]] = draws[: request.steps].to(fast.plan.device, dtype).contiguous()
     return args
+
+
+def _check_order(fast: Fast, request: Request) -> None:
+    """Spikes that are sent on within a step do so natively."""
+    if not request.one_step:
+        return
+    reason = None if fast.stepwise else "its backend has no such steps"
+    if fast.windows:
+        reason = f"layer '{fast.windows[0].name}' is CSRM"
+    if fast.on_torch:
+        reason = f"connection {fast.on_torch[0]} delivers on torch"
+    if reason:
+        raise Untranslatable(f"one_step=True sends spikes on within a step, and {reason}")
 
 
 def _input(fast: Fast, name: str, x: Tensor) -> BoundInput:

@@ -9,30 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import torch
 from torch import Tensor
 
 from fastsnn import models
+from fastsnn.bindsnet.network._live import has_spiked, note_spikes
 from fastsnn.bindsnet.network._loop import Pair, advance, deliver, options_of
 from fastsnn.bindsnet.network._translate import KNOWN, Layer
 from fastsnn.errors import ModelError
 from fastsnn.inputs import BoundInput
-from fastsnn.plan import PopulationPlan, RunArgs
+from fastsnn.plan import STEP_ENDED, PopulationPlan, RunArgs
 
 if TYPE_CHECKING:
     from fastsnn.bindsnet.network._fast import Fast
     from fastsnn.bindsnet.network._request import Request
     from fastsnn.bindsnet.network.nodes import Nodes
 
-# layers of users' own whose spikes were bool in a run
-_SPIKING: WeakSet[Nodes] = WeakSet()
-
 
 def spikes(layer: Nodes) -> bool:
     """Whether a layer is known to show nothing but spikes in `s`."""
-    return type(layer) in KNOWN or layer in _SPIKING
+    return type(layer) in KNOWN or has_spiked(layer)
 
 
 class Relay:
@@ -83,10 +80,7 @@ class Relay:
 
     def show(self, last: Tensor | None) -> None:
         """Remember whether the layer shows spikes."""
-        if self.layer.s.dtype == torch.bool:
-            _SPIKING.add(self.layer)
-        else:
-            _SPIKING.discard(self.layer)
+        note_spikes(self.layer)
 
 
 class Attendant:
@@ -98,7 +92,8 @@ class Attendant:
         self.net, self.request, self.watchers = fast.net, request, watchers
         self.t, self.currents, self.left = 0, {}, set()
         self.options = options_of(self.net, request)
-        self.relays = [x for x in fast.layers.values() if isinstance(x, Relay)]
+        relays = [x for x in fast.layers.values() if isinstance(x, Relay)]
+        self.relays = {relay.plan.index: relay for relay in relays}
         self.delivering = fast.on_torch
         resting = {wire.pair: wire for wire in fast.wires if wire.rests}
         self.resting = list(resting.values())
@@ -124,12 +119,15 @@ class Attendant:
                 self.external[name] = (buffer, None if given is None else given.data)
                 args.inputs[fast.index[name]] = BoundInput("current", buffer)
         args.attend = self
-        args.told = frozenset(relay.plan.index for relay in self.relays)
+        args.told = frozenset(self.relays)
         self._deliver()
 
-    def __call__(self, ended: bool) -> None:
+    def __call__(self, population: int) -> None:
         """Act: layers when the native ones have advanced, the rest at the end of the step."""
-        (self._end if ended else self._advance)()
+        if population == STEP_ENDED:
+            self._end()
+        else:
+            self._advance(self.relays[population])
 
     def _deliver(self) -> None:
         self.currents = deliver(self.net, self.delivering)
@@ -137,16 +135,15 @@ class Attendant:
             current = self.currents[name].reshape(buffer.shape)
             buffer.copy_(current if given is None else current + given[self.t])
 
-    def _advance(self) -> None:
-        for relay in self.relays:
-            currents = {k: x for k, x in self.currents.items() if k == relay.name}
-            if relay.reached:
-                # a copy, which the layer may keep
-                native = relay.current.view(relay.spike.shape).clone()
-                torchs = currents.get(relay.name)
-                currents[relay.name] = native if torchs is None else native + torchs
-            advance(self.net, self.request, relay.name, relay.layer, currents, self.t)
-            relay.tell()
+    def _advance(self, relay: Relay) -> None:
+        currents = {k: x for k, x in self.currents.items() if k == relay.name}
+        if relay.reached:
+            # a copy, which the layer may keep
+            native = relay.current.view(relay.spike.shape).clone()
+            torchs = currents.get(relay.name)
+            currents[relay.name] = native if torchs is None else native + torchs
+        advance(self.net, self.request, relay.name, relay.layer, currents, self.t)
+        relay.tell()
 
     def _end(self) -> None:
         for layer in self.lent:

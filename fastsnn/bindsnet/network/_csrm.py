@@ -21,7 +21,7 @@ class Windows:
     """The rings of one CSRM layer.  Their first slot is the oldest, and written next."""
 
     def __init__(self, layer: Layer, net: Any, layers: dict[str, Layer]) -> None:
-        self.layer, shown = layer.layer, layer.layer.s
+        self.name, self.layer, shown = layer.name, layer.layer, layer.layer.s
         into = [c for pair, c in net.connections.items() if pair[1] == layer.name]
         if any(type(c) is not Connection for c in into) or self.layer.sum_input:
             reason = f"layer '{layer.name}' is CSRM, and more than weighs its input"

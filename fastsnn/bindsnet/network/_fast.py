@@ -90,7 +90,7 @@ class Fast:
         if name is None:
             why = backends.explain(plan)["cpu" if device.type == "cpu" else "cuda"]
             raise Untranslatable(f"no native backend runs it: {why.rstrip('.')}")
-        self.can_be_attended = backends.can_be_attended(name)
+        self.stepwise = backends.is_stepwise(name)
         self.program = backends.lower(plan, name)
         self.draws = any(
             p.one_spike or (not p.is_input and p.model.functions["step"].calls("rand"))
@@ -236,7 +236,7 @@ class Fast:
         watchers += [monitor.record for monitor in others]
         if not self.attended and not watchers:
             return None
-        if not self.can_be_attended:
+        if not self.stepwise:
             raise Untranslatable("a monitor records what only torch knows")
         return Attendant(self, request, watchers, bool(others))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -77,3 +78,17 @@ class LiveParameter(Parameter):
 def frozen(value: Any) -> LiveParameter:
     """A parameter without gradient."""
     return LiveParameter(torch.as_tensor(value), requires_grad=False)
+
+
+# layers of users' own that have shown bool spikes in a run
+_SPIKING: WeakSet[Any] = WeakSet()
+
+
+def has_spiked(layer: Any) -> bool:
+    """Whether a layer's last run, if any, left bool spikes."""
+    return layer in _SPIKING
+
+
+def note_spikes(layer: Any) -> None:
+    """After a run: remember whether the layer shows bool spikes."""
+    (_SPIKING.add if layer.s.dtype == torch.bool else _SPIKING.discard)(layer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fastsnn.bindsnet.network._live import note_spikes
 from fastsnn.bindsnet.network.nodes import CSRMNodes, Nodes
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def run_steps(net: Network, request: Request) -> None:
     for t in range(request.steps):
         currents = {} if request.one_step else deliver(net, net.connections)
         for name, layer in net.layers.items():
+            if request.one_step:
+                currents = deliver(net, (pair for pair in net.connections if pair[1] == name))
             advance(net, request, name, layer, currents, t)
         for pair, connection in net.connections.items():
             connection.update(**options[pair])
@@ -31,6 +34,8 @@ def run_steps(net: Network, request: Request) -> None:
             monitor.record()
     for connection in net.connections.values():
         connection.normalize()
+    for layer in net.layers.values():
+        note_spikes(layer)
 
 
 def options_of(net: Network, request: Request) -> dict[Pair, dict[str, Any]]:
@@ -70,13 +75,10 @@ def advance(
     """One step of a layer: input, injection, neurons, clamps."""
     given = request.inputs.get(name)
     current = currents.get(name)
-    if given is not None:
+    # as there: within a step, what connections deliver replaces what comes from outside
+    if given is not None and not (request.one_step and current is not None):
         row = given[t]
         current = row if current is None else current + row
-    if request.one_step:
-        # as there: what connections deliver replaces what comes from outside
-        into = (pair for pair in net.connections if pair[1] == name)
-        current = deliver(net, into).get(name, current)
     if name in request.forced["injects_v"]:
         injected = request.row("injects_v", name, t)
         layer.v = layer.v + injected.to(layer.v.dtype)

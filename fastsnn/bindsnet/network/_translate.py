@@ -142,11 +142,21 @@ class Layer:
         """Take over what users wrote."""
         for cell in self.cells.values():
             cell.read()
-        if self.is_input:
-            s = self.layer.s
-            known = self.last_shown
-            if known is None or s is not known[0] or s._version != known[1]:
-                self.spike.copy_(s != 0)
+        if self.is_input and self._is_written():
+            self.spike.copy_(self.layer.s != 0)
+
+    def _is_written(self) -> bool:
+        """Of an Input layer: whether s is not what was shown last."""
+        s, known = self.layer.s, self.last_shown
+        return known is None or s is not known[0] or s._version != known[1]
+
+    def check_spikes(self) -> None:
+        """Raise Untranslatable where an Input layer shows other values than 0 and 1."""
+        s = self.layer.s
+        unknown = self.is_input and s.dtype != torch.bool and self._is_written()
+        if unknown and bool(((s != 0) & (s != 1)).any()):
+            reason = f"layer '{self.name}' shows other values than 0 and 1"
+            raise Untranslatable(reason, ("spikes", self.name))
 
     def show(self, last: Tensor | None) -> None:
         """Of an Input layer: show the spikes of the last step with the type of the input."""

@@ -81,10 +81,12 @@ class Wire:
         matrix = (n_pre * n_post,)
         sizes = {"dense": matrix, "compartments": matrix, "mean_field": (1, n_post)}
         odd = size not in sizes.get(parts.kind, (size,))
-        odd = odd or any(b.numel() not in (1, size) for b in self.bounds)
+        if any(b.numel() not in (1, size) for b in self.bounds):
+            reason = f"connection {self.pair} has bounds of a shape of their own"
+            raise Untranslatable(reason, ("rule", self.pair))
         if odd or (parts.bias is not None and parts.bias.numel() != n_post):
             raise Untranslatable(
-                f"connection {self.pair} has a weight, bounds or b of odd size",
+                f"connection {self.pair} has a weight or b of odd size",
                 ("connection", self.pair),
             )
 

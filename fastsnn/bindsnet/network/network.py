@@ -110,6 +110,8 @@ class Network(Module):
         if self.backend != "torch" and request.steps and self.layers:
             reason = self._run_natively(request)
             if reason is None:
+                parts = [why for why in self.on_torch.values() if why]
+                self._tell_once("Of this network a part runs on torch, within every step", parts)
                 return
             if self.backend != "auto":
                 raise BackendError(f"backend='{self.backend}' cannot run this network: {reason}.")
@@ -122,7 +124,7 @@ class Network(Module):
         new = [reason for reason in reasons if reason not in self.told]
         if new:
             self.told.update(new)
-            warnings.warn(f"{what}, and so slower than it could: {'; '.join(new)}.", stacklevel=5)
+            warnings.warn(f"{what}, and so slower than it could: {'; '.join(new)}.", stacklevel=4)
 
     def _run_natively(self, request: Request) -> str | None:
         """Run in one call of a native backend; returns None, or why that cannot be."""
@@ -132,18 +134,20 @@ class Network(Module):
 
         aside: dict[Any, str] = {}
         try:
-            if request.one_step:
-                raise Untranslatable("one_step=True sends spikes on within a step")
             now = (self.backend, *fingerprint(self))
             while True:
                 fast = self._translation(now, aside)
+                if fast is not self._last:
+                    fast.forget()
                 try:
                     fast.run(request)
-                    return None
                 except Untranslatable as reason:
                     set_aside(aside, reason)
+                else:
+                    self._last, self.on_torch = fast, dict(fast.aside)
+                    return None
         except Untranslatable as reason:
-            self.on_torch = {"network": str(reason)}
+            self._last, self.on_torch = None, {"network": str(reason)}
             return str(reason)
 
     def _translation(self, now: tuple[Any, ...], aside: dict[Any, str]) -> Any:
@@ -159,16 +163,12 @@ class Network(Module):
                 self._fast[now] = translate(self, _BACKENDS.get(self.backend), aside)
             except Untranslatable as reason:
                 self._fast[now] = reason
-        fast, before, self._last = self._fast[now], self._last, now
+        fast = self._fast[now]
         if isinstance(fast, Untranslatable):
             raise fast.with_traceback(None)
-        if before != now:
-            fast.forget()
         reasons = [reason for reason in fast.aside.values() if reason]
         if reasons and self.backend == "native":
             raise Untranslatable(reasons[0])
-        self.on_torch = dict(fast.aside)
-        self._tell_once("Of this network a part runs on torch, within every step", reasons)
         return fast
 
     def _set_batch_size(self, batch_size: int) -> None:
