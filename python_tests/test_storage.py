@@ -165,7 +165,7 @@ def test_interrupted_save_leaves_the_old_file_whole(moment, tmp_path, monkeypatc
     run(rich("torch")).save(path)
     old = path.read_bytes()
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
