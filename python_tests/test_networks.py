@@ -196,3 +196,29 @@ def test_izhikevich_2003_fires_as_the_published_program_with_an_alpha_rhythm() -
     slow = frequency < 20.0
     smooth = np.convolve(power[slow], np.ones(9) / 9, "same")
     assert 6.0 < frequency[slow][smooth.argmax()] < 12.0
+
+
+# ---- plasticity ----
+
+
+@needs_engine
+def test_inputs_compete_until_weights_lie_near_their_bounds() -> None:
+    recipe = NETWORKS["song-miller-abbott"]
+    net = recipe.make(0.5, seed=1, backend="cpu")
+    c = net.projections["exc->post"]
+    before = ((c.w < 0.1 * c.w_max) | (c.w > 0.9 * c.w_max)).float().mean()
+    for _ in range(30):
+        recipe.run(net, 10_000.0)
+    w = c.w / c.w_max
+    lowest, highest = (float(x.float().mean()) for x in (w < 0.1, w > 0.9))
+    assert before == pytest.approx(0.2, abs=0.03)
+    # bimodal: the outer fifth holds more than half, on both sides more than its share
+    assert lowest + highest > 0.5
+    assert min(lowest, highest) > 0.11
+    recorder = net.record_spikes("post")
+    recipe.run(net, 10_000.0)
+    # a moderate rate, irregular
+    n = net.populations["post"].n
+    window = Window.of(recorder.steps("post"), recorder.ids("post"), n, 3e5, 3.1e5)
+    assert 4.0 < window.rates().mean() < 25.0
+    assert 0.6 < np.nanmean(window.cv()) < 1.3

@@ -4,12 +4,18 @@
 >>> net = NETWORKS["microcircuit"].make(scale=0.1, seed=1)
 """
 
-from fastsnn.networks import brunel, izhikevich_2003, microcircuit, vogels_abbott
+from fastsnn.networks import (
+    brunel,
+    izhikevich_2003,
+    microcircuit,
+    song_miller_abbott,
+    vogels_abbott,
+)
 from fastsnn.networks.recipe import Expected, Recipe
 
 NETWORKS: dict[str, Recipe] = {
     recipe.name: recipe
-    for module in (vogels_abbott, brunel, izhikevich_2003, microcircuit)
+    for module in (vogels_abbott, brunel, izhikevich_2003, song_miller_abbott, microcircuit)
     for recipe in module.RECIPES
 }
 

@@ -48,7 +48,7 @@ class Recipe:
     expected: variant -> population -> statistics at scale 1.
     holds:    smallest scale at which they hold.
     inputs:   of the next `steps` steps.
-    period, between: what is done to the network each `period` ms.
+    plastic:  names of projections whose weights are looked at.
     """
 
     name: str
@@ -62,8 +62,7 @@ class Recipe:
     expected: Mapping[str, Mapping[str, Expected]] = field(default_factory=dict)
     holds: float = 1.0
     inputs: Callable[[Network, int], dict[str, Any]] = no_inputs
-    period: float | None = None
-    between: Callable[[Network], None] | None = None
+    plastic: tuple[str, ...] = ()
 
     def make(
         self,
@@ -85,14 +84,7 @@ class Recipe:
 
     def run(self, net: Network, time: float) -> None:
         """Simulate `time` ms, with the inputs of this network."""
-        steps = whole_steps(time, net.dt)
-        piece = whole_steps(self.period, net.dt) if self.period else steps
-        while steps > 0:
-            now = min(steps, piece - net.step % piece if self.period else steps)
-            net.run(now * net.dt, self.inputs(net, now))
-            steps -= now
-            if self.between is not None and net.step % piece == 0:
-                self.between(net)
+        net.run(time, self.inputs(net, whole_steps(time, net.dt)))
 
 
 def whole_steps(time: float, dt: float) -> int:

@@ -20,7 +20,7 @@ def _list() -> str:
     lines = []
     for recipe in NETWORKS.values():
         kinds = " | ".join(filter(None, recipe.variants))
-        lines.append(f"{recipe.name:<16}{recipe.title}" + (f" ({kinds})" if kinds else ""))
+        lines.append(f"{recipe.name:<20}{recipe.title}" + (f" ({kinds})" if kinds else ""))
     return "\b\n" + "\n".join(lines)
 
 

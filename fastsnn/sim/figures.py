@@ -20,11 +20,13 @@ BIN_MS = 5.0
 def draw(outcome: Outcome) -> dict[str, Figure]:
     """All pictures, by name."""
     windows = {name: outcome.window(name) for name in outcome.statistics}
-    return {
+    drawn = {
         "raster": raster(outcome, windows),
         "rates": rates(outcome, windows),
         "distributions": distributions(outcome, windows),
     }
+    found = outcome.weights()
+    return drawn | ({"weights": weights(outcome, found)} if found else {})
 
 
 def colour(name: str, place: int) -> str:
@@ -46,7 +48,7 @@ def raster(outcome: Outcome, windows: dict[str, Window]) -> Figure:
         kept = (window.ids < rows) & (window.times >= outcome.stop - span)
         left.plot(
             window.times[kept], bottom + window.ids[kept], ".", color=colour(name, place),
-            markersize=2.5 if shown < 10_000 else 1.5, markeredgewidth=0, rasterized=True,
+            markersize=5.0 if shown < 1000 else 2.5 if shown < 10_000 else 1.5, markeredgewidth=0, rasterized=True,
         )  # fmt: skip
         ticks.append((name, bottom + rows / 2))
         bottom += rows
@@ -110,12 +112,13 @@ def distributions(outcome: Outcome, windows: dict[str, Window]) -> Figure:
         known = outcome.expected(name)
         cv = window.cv()
         columns = (
-            (window.rates(), known.rate),
-            (cv[~np.isnan(cv)], known.cv),
-            (window.correlations(), known.correlation),
+            # rates are whole numbers of spikes
+            (window.rates(), known.rate, 1.0 / window.seconds),
+            (cv[~np.isnan(cv)], known.cv, 0.0),
+            (window.correlations(), known.correlation, 0.0),
         )
-        for axes, (values, published) in zip(grid[place], columns, strict=True):
-            _histogram(axes, values, published, colour(name, place))
+        for axes, (values, published, grain) in zip(grid[place], columns, strict=True):
+            _histogram(axes, values, published, grain, colour(name, place))
         grid[place, 0].set_ylabel(f"{name}\nshare, %")
     for axes, text in zip(grid[-1], titles, strict=True):
         axes.set_xlabel(text)
@@ -123,17 +126,36 @@ def distributions(outcome: Outcome, windows: dict[str, Window]) -> Figure:
     return figure
 
 
-def _histogram(axes: Axes, values: np.ndarray, published: float | None, hue: str) -> None:
-    """Bars of equal width from the smallest to the 99.5th percentile."""
+def weights(outcome: Outcome, found: dict[str, np.ndarray]) -> Figure:
+    """Weights of each plastic projection between their bounds."""
+    figure = new_figure(6.0, 0.8 + 2.4 * len(found))
+    for axes, (name, w) in zip(
+        figure.subplots(len(found), 1, squeeze=False)[:, 0], found.items(), strict=True
+    ):
+        count, edges = np.histogram(w, bins=50, range=(0.0, 1.0))
+        axes.stairs(100.0 * count / len(w), edges, fill=True, color=BLUE, alpha=0.75)
+        quiet(axes)
+        axes.set(xlim=(0, 1), xlabel=f"weight of {name}, of its upper bound", ylabel="share, %")
+        title(axes, f"{headline(outcome)}\n{len(w):,} weights", 10)
+    return figure
+
+
+def _histogram(
+    axes: Axes, values: np.ndarray, published: float | None, grain: float, hue: str
+) -> None:
+    """Bars of equal width, whole numbers of grain, from the smallest to the 99th percentile."""
     quiet(axes)
     axes.yaxis.set_major_locator(MaxNLocator(3))
     if not len(values):
         axes.text(0.5, 0.5, "too few spikes", transform=axes.transAxes, ha="center", color=PALE)
         return
-    low, high = float(values.min()), float(np.quantile(values, 0.995))
+    low, high = float(values.min()), float(np.quantile(values, 0.99))
     if high - low <= 1e-6 * max(abs(low), abs(high)):
         low, high = low - 0.5, low + 0.5
-    count, edges = np.histogram(values, bins=40, range=(low, high))
+    width = (high - low) / 40
+    if grain > 0.0:
+        width, low = grain * np.ceil(width / grain), low - 0.5 * grain
+    count, edges = np.histogram(values, bins=low + width * np.arange((high - low) / width + 2))
     axes.stairs(100.0 * count / len(values), edges, fill=True, color=hue, alpha=0.75)
     axes.axvline(values.mean(), color=INK, linewidth=1.2)
     if published is not None:

@@ -78,10 +78,13 @@ class Outcome:
         return self.job.variant or self.recipe.variants[0]
 
     def expected(self, population: str) -> Expected:
-        """Published statistics of a population; all None where they do not hold."""
-        if self.job.scale < self.recipe.holds:
-            return Expected()
+        """Published statistics of a population at scale 1; None where not known."""
         return self.recipe.expected.get(self.variant, {}).get(population, Expected())
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the published statistics hold at this scale."""
+        return self.job.scale >= self.recipe.holds
 
     def events(self, population: str) -> tuple[np.ndarray, np.ndarray]:
         """Times (beginnings of steps, ms) and ids of the latest spikes."""
@@ -102,6 +105,14 @@ class Outcome:
         times, ids = self.events(population)
         start = max(self.start, times[0]) if len(ids) >= MOST_SPIKES else self.start
         return Window.of(times, ids, self.net.populations[population].n, start, self.stop)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Weights of what learns, from 0 (the lower bound) to 1 (the upper one)."""
+        found = {}
+        for name in self.recipe.plastic:
+            c = self.net.projections[name]
+            found[name] = ((c.w - c.w_min) / (c.w_max - c.w_min)).reshape(-1).cpu().numpy()
+        return found
 
     def recording(self) -> Recording:
         """Everything recorded, for export; times are ends of steps."""
@@ -128,6 +139,10 @@ class Outcome:
             "real_time_factor": self.real_time_factor,
             "peak_bytes": self.peak_bytes,
             "statistics": {name: asdict(s) for name, s in self.statistics.items()},
+            "weights": {
+                name: {"mean": float(w.mean()), "sd": float(w.std())}
+                for name, w in self.weights().items()
+            },
             "expected": {name: asdict(self.expected(name)) for name in self.statistics},
         }
 

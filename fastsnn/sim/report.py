@@ -21,6 +21,7 @@ _CAPTIONS = {
     "raster": "One dot is one spike; of each population a share of the neurons is drawn, the same "
     "for all. Right: the rate of each population.",
     "rates": "Rates of the populations over time, in bins of 5 ms, and their means over the run.",
+    "weights": "Where the weights lie between their bounds at the end of the run.",
     "distributions": "Neurons by rate and by irregularity, pairs of neurons by the correlation of "
     "their spike counts in 2 ms. Dashed: the published mean.",
 }
@@ -39,7 +40,7 @@ def text(outcome: Outcome) -> str:
             f"{outcome.net.populations[name].n:,}",
             _number(found.rate, 3),
             _number(known.rate, 3),
-            _verdict(found.rate, known.rate, known.within),
+            _verdict(found.rate, known.rate, known.within if outcome.comparable else math.inf),
             _number(found.cv, 3),
             _number(known.cv, 3),
             _number(found.correlation, 4),
@@ -50,7 +51,15 @@ def text(outcome: Outcome) -> str:
     console = Console(file=out, width=120, force_terminal=False, legacy_windows=False)
     if outcome.statistics:
         console.print(table)
-        console.print(f"published: {outcome.recipe.checked}.  *: further off than it should be")
+        note = "*: further off than it should be"
+        if not outcome.comparable:
+            note = f"It holds from scale {outcome.recipe.holds:g} on"
+        console.print(f"published: {outcome.recipe.checked}.  {note}.")
+    for name, w in outcome.weights().items():
+        console.print(
+            f"weights {name}, of the upper bound: mean {w.mean():.3f}, sd {w.std():.3f}; "
+            f"{(w < 0.1).mean():.0%} in the lowest tenth, {(w > 0.9).mean():.0%} in the highest"
+        )
     console.print(
         f"{outcome.synapses:,.0f} synapses, built in {outcome.build_s:.2f} s; "
         f"{outcome.stop / 1000:g} s of biology in {outcome.run_s:.2f} s: real-time factor "
