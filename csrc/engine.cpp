@@ -409,6 +409,10 @@ void Engine::scatter(Worker &w) {
       if (sparse_->sends(static_cast<int>(k)))
         sparse_->scatter(tile, w.clock.step, static_cast<int>(k),
                          populations_[k]->sent(w.id, w.clock.parity)[0]);
+  for (std::size_t k = 0; k < populations_.size(); ++k)
+    if (sparse_->sends(static_cast<int>(k)))
+      sparse_->redraw(w.id, w.clock.step, static_cast<int>(k),
+                      populations_[k]->sent(w.id, w.clock.parity)[0]);
 }
 
 void Engine::learn(Worker &w, std::int64_t t) {

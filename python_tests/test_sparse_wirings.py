@@ -17,6 +17,7 @@ from fastsnn.errors import FastsnnError, ModelError, ShapeError
 from fastsnn.models.conductances import LIFCondExp
 from fastsnn.sparse.distributions import Exponential, LogNormal, Normal, Uniform
 from fastsnn.sparse.draw import Edges
+from fastsnn.sparse.drives import PoissonDrive
 from fastsnn.sparse.edge_list import EdgeList
 from fastsnn.sparse.wirings import (
     AllToAll,
@@ -278,7 +279,7 @@ def test_receptors_ask_for_signs() -> None:
     net = Network(dt=0.1)
     net.population("A", LIFCondExp(), 5)
     net.projection("A", "A", FixedOutDegree(2, w=Normal(1.0, 0.5, low=0.0)), receptor="ex")
-    with pytest.raises(ModelError, match=r"receptor 'inh'.*Dale"):
+    with pytest.raises(ModelError, match=r"Projection 'negative'.*Dale"):
         net.projection("A", "A", FixedOutDegree(2, w=-1.0), receptor="inh", name="negative")
 
 
@@ -321,3 +322,29 @@ def test_one_neuron_has_no_other_partner() -> None:
 def test_delays_beyond_a_row_are_refused() -> None:
     with pytest.raises(ModelError, match="65,535"):
         FixedOutDegree(1, delay=10_000.0).largest_delay(0.1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_procedural_synapses_act_as_stored_ones(threads: int) -> None:
+    pytest.importorskip("fastsnn._native")
+    seen = []
+    for backend, procedural in (("cpu", True), ("cpu", False), ("torch", True)):
+        net = Network(dt=0.1, seed=3, backend=backend, threads=threads)
+        net.population("A", LIFCondExp(), 90)
+        net.population("B", LIFCondExp(), 250)
+        net.drive("A", PoissonDrive(rate=9000.0, w=2.0), receptor="ex")
+        values = {"w": Normal(3.0, 1.0, low=0.0), "delay": Uniform(0.1, 4.0)}
+        for k, wiring in enumerate(
+            (
+                FixedTotalNumber(4000, procedural=procedural, **values),
+                FixedProbability(0.2, procedural=procedural, **values),
+                FixedInDegree(10, **values),
+            )
+        ):
+            net.projection("A", "B", wiring, receptor="ex", name=f"c{k}")
+        recorder = net.record_spikes("A", "B")
+        net.run(60.0)
+        seen.append((recorder.steps("B"), recorder.ids("B"), recorder.steps("A")))
+    assert len(seen[0][0]) > 100
+    for other in seen[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))

@@ -74,7 +74,7 @@ private:
     for (std::size_t k = 0; k < thread.sizes.size(); ++k)
       next_[k % tiles] += thread.sizes[k];
     for (int k = 0; k < tiles; ++k)
-      if (next_[k] > rows_[k].words.size())
+      if (next_[k] + Queues::slack_words > rows_[k].words.size())
         throw std::length_error("sparse projections: more synapses than were foreseen");
     turn_.store(c + 1, std::memory_order_release);
     copy(thread, begin, end);
@@ -122,9 +122,9 @@ std::vector<Rows> reserve(const Sources &sources) {
   for (int k = 0; k < layout.n_tiles(); ++k) {
     double most = 0.0;
     for (const Sources::Part &part : sources.parts)
-      most += static_cast<double>(part.most());
-    const double n = static_cast<double>(layout.n_sources());
-    const double heads = std::min(n, most) * (2 + sources.span / 2);
+      most += part.most(layout.part(layout.port(part.spec->port).population, k));
+    const double heads =
+        std::min(static_cast<double>(layout.n_sources()), most) * (2 + sources.span / 2);
     rows[k].words =
         Buffer<std::uint32_t>(static_cast<std::size_t>(most + heads) + Queues::slack_words);
     rows[k].start = Buffer<std::uint64_t>(layout.n_sources() + 1);
@@ -136,7 +136,7 @@ std::vector<Rows> reserve(const Sources &sources) {
 
 std::vector<Rows> build(const Plan &plan, const Layout &layout, int threads) {
   Pool pool(std::max(1, threads));
-  Sources sources(plan, layout, pool);
+  Sources sources(plan, layout, pool, Kept::stored);
   std::vector<Rows> rows = reserve(sources);
   double synapses = 1.0, by_column = 0.0;
   for (const Sources::Part &part : sources.parts) {
@@ -159,11 +159,6 @@ std::vector<Rows> build(const Plan &plan, const Layout &layout, int threads) {
     // whole blocks are read
     rows[k].words.shrink(writer.end(k) + Queues::slack_words);
   return rows;
-}
-
-bool can_redraw(const Plan &plan) {
-  return std::all_of(plan.sparse.begin(), plan.sparse.end(),
-                     [](const SparsePlan &spec) { return spec.wiring != Wiring::columns; });
 }
 
 } // namespace fastsnn::sparse

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The synapses of all sparse projections of a plan, drawn in parallel and laid down in rows.
+// The synapses of all stored sparse projections of a plan, drawn in parallel and laid down in rows.
 #pragma once
 
 #include <vector>
@@ -11,9 +11,5 @@ namespace fastsnn::sparse {
 // One entry per tile.  The same for any number of threads.  Throws std::length_error where a row
 // cannot be written down, std::bad_alloc.
 std::vector<Rows> build(const Plan &, const Layout &, int threads);
-
-// Rows that are never stored: made at each spike.  Only projections that are drawn by source, or
-// listed: see can_redraw.
-bool can_redraw(const Plan &);
 
 } // namespace fastsnn::sparse

@@ -2,6 +2,7 @@
 #include "exchange.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "build.h"
 
@@ -61,6 +62,9 @@ Exchange::Exchange(const Plan &plan, int threads)
   }
   for (const SparsePlan &p : plan.sparse)
     sends_[p.source] = true;
+  if (std::any_of(plan.sparse.begin(), plan.sparse.end(),
+                  [](const SparsePlan &p) { return !p.stored; }))
+    redraw_ = std::make_unique<Redraw>(plan, layout_, threads);
   std::vector<Rows> rows = build(plan, layout_, threads);
   for (int t = 0; t < layout_.n_tiles(); ++t) {
     Tile &tile = tiles_.emplace_back(slots_);
@@ -184,6 +188,18 @@ Current Exchange::current(int population, int receptor, int tile) const {
 void Exchange::scatter(int tile, std::uint64_t step, int population, Ids spikes) {
   plan_.kernels->send_rows(tiles_[tile].rows, spikes, layout_.first_source(population), step,
                            tiles_[tile].queues);
+}
+
+void Exchange::redraw(int thread, std::uint64_t step, int population, Ids spikes) {
+  if (!redraw_ || !redraw_->sends(population) || spikes.n == 0)
+    return;
+  const Range own = tiles(thread);
+  redraw_->draw(thread, population, spikes, own);
+  std::vector<std::int32_t> row(spikes.n);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::int64_t t = own.begin; t < own.end; ++t)
+    plan_.kernels->send_rows(redraw_->rows(static_cast<int>(t)), {row.data(), spikes.n}, 0, step,
+                             tiles_[t].queues);
 }
 
 } // namespace fastsnn::sparse

@@ -9,6 +9,7 @@
 #include "../plan.h"
 #include "layout.h"
 #include "queues.h"
+#include "redraw.h"
 
 namespace fastsnn::sparse {
 
@@ -34,6 +35,8 @@ public:
   // whether spikes of a population go anywhere
   bool sends(int population) const { return sends_[population]; }
   void scatter(int tile, std::uint64_t step, int population, Ids spikes);
+  // the same of projections that are not stored, for all tiles of a thread
+  void redraw(int thread, std::uint64_t step, int population, Ids spikes);
 
 private:
   struct Tile {
@@ -56,6 +59,7 @@ private:
   std::vector<bool> sends_;
   std::vector<std::vector<int>> port_of_; // [population][receptor], -1: none
   std::vector<Tile> tiles_;
+  std::unique_ptr<Redraw> redraw_; // null: everything is stored
 };
 
 } // namespace fastsnn::sparse

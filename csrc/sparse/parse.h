@@ -69,6 +69,7 @@ inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector
   s.wiring = static_cast<sparse::Wiring>(
       one_of(d, "wiring", {"rows", "columns", "list", "pairs", "small_world", "distance"}));
   s.stream = number<std::uint32_t>(d, "stream");
+  s.stored = !number<bool>(d, "procedural");
   s.scale = 1.0f / number<float>(d, "grain");
   s.largest_delay = number<std::int64_t>(d, "largest_delay");
   if (s.largest_delay < 1 || s.largest_delay > 0xffff)
@@ -81,6 +82,8 @@ inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector
   s.multapses = number<bool>(d, "multapses");
   s.same = number<bool>(d, "same");
   s.rewire = number<std::int64_t>(d, "rewire");
+  if (!s.stored && s.wiring == sparse::Wiring::columns)
+    throw py::value_error("sparse projection '" + s.name + "' is drawn by target, not by source");
   if (s.wiring == sparse::Wiring::list)
     list(s, d);
   if (s.wiring == sparse::Wiring::distance)

@@ -2,6 +2,7 @@
 #include "row.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -16,9 +17,11 @@ constexpr std::size_t few = 8; // buckets for each synapse from which sorting be
 Table table(Column c) { return {c.ptr, c.len == 1}; }
 } // namespace
 
-Sources::Sources(const Plan &plan, const Layout &layout, Pool &pool)
+Sources::Sources(const Plan &plan, const Layout &layout, Pool &pool, Kept kept)
     : plan(plan), layout(layout), of_population(plan.populations.size()) {
   for (const SparsePlan &spec : plan.sparse) {
+    if (spec.stored != (kept == Kept::stored))
+      continue;
     Part part{&spec, {}, nullptr, nullptr, nullptr};
     for (std::int64_t j = 0; j < spec.n_post; j += group_size) {
       const Place place = layout.place(spec.port, j);
@@ -47,6 +50,22 @@ std::int64_t Sources::Part::most() const {
     return spec->row_ptr[spec->n_pre];
   default:
     return numbers->most();
+  }
+}
+
+double Sources::Part::most(Range targets) const {
+  const auto all = static_cast<double>(most());
+  const double size = static_cast<double>(targets.end - targets.begin),
+               mean = all * size / static_cast<double>(spec->n_post);
+  switch (spec->wiring) {
+  case Wiring::columns:
+  case Wiring::pairs:
+    return mean;
+  case Wiring::rows:
+    // uniform targets: ten standard deviations
+    return std::min(all, mean + 10.0 * std::sqrt(mean) + 100.0);
+  default:
+    return all;
   }
 }
 

@@ -14,11 +14,14 @@
 
 namespace fastsnn::sparse {
 
+// which projections of a plan
+enum class Kept { stored, redrawn };
+
 // what all sources are drawn from; read by many threads at a time
 class Sources {
 public:
   // pool: for what has to be drawn or sorted beforehand
-  Sources(const Plan &, const Layout &, Pool &);
+  Sources(const Plan &, const Layout &, Pool &, Kept);
 
   struct Part {
     const SparsePlan *spec;
@@ -28,6 +31,8 @@ public:
     std::unique_ptr<Space> space;     // drawn by distance
     // synapses of all sources, no less than there are
     std::int64_t most() const;
+    // those onto a range of targets, no less than there are but for a chance of less than 1e-20
+    double most(Range targets) const;
   };
 
   // neurons of the part's source that lie in a range of sources

@@ -29,6 +29,7 @@ struct SparsePlan {
   std::int64_t n_pre = 0, n_post = 0;
   Wiring wiring = Wiring::rows;
   std::uint32_t stream = 0;
+  bool stored = true; // false: rows are drawn again at each spike
   float scale = 1.0f; // 1 / grain of the port
   std::int64_t largest_delay = 1;
   // quantile tables (quantile.h), or one number; not read where a list gives weights or delays

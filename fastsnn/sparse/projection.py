@@ -41,8 +41,6 @@ class SparseProjection:
             )
         self._ends = (source.n, target.n, source is target)
         wiring.check(str(self), *self._ends)
-        if self.receptor and (sign := type(target.model).ports[self.port].sign):
-            wiring.check_sign(f"{self}, receptor '{self.port}'", sign)
         self.delay = wiring.largest_delay(target.dt)
         target.expect(self.port, wiring.largest_weight(), self.delay, step)
 
