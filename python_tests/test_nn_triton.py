@@ -57,3 +57,28 @@ def test_layers_train_on_triton_with_any_model() -> None:
             made.append([given.grad, *(p.grad.clone() for p in layer.parameters())])
         assert_same_gradients(*made)
         assert float(made[0][1].abs()) > 0
+
+
+def test_nir_graphs_with_a_loop_run_on_triton() -> None:
+    nir = pytest.importorskip("nir")
+    import numpy as np
+
+    from fastsnn.nir import load
+
+    def full(**fields: float) -> dict[str, np.ndarray]:
+        return {k: np.full(2, v, np.float32) for k, v in fields.items()}
+
+    nodes = {
+        "input": nir.Input(np.array([2])),
+        "back": nir.Linear(np.array([[0.0, 0.9], [0.8, 0.0]], np.float32)),
+        "cells": nir.LIF(**full(tau=2.0, r=1.0, v_leak=0.1, v_threshold=0.5, v_reset=0.0)),
+        "output": nir.Output(np.array([2])),
+    }
+    edges = [("input", "cells"), ("cells", "back"), ("back", "cells"), ("cells", "output")]
+    x = torch.rand(8, 3, 2)
+    made, want = (
+        load(nir.NIRGraph(nodes, edges), dt=1.0, reset="subtract", backend=b).run(x).output
+        for b in ("triton", "torch")
+    )
+    assert 0.1 < float(want.mean()) < 0.9
+    assert torch.equal(made, want)
