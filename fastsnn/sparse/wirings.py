@@ -188,7 +188,7 @@ class _ByRow(_Random):
     """Every source draws its targets: rows can be drawn again one by one.
 
     procedural: the engine stores no synapses but draws those of a neuron again at each of its
-                spikes; the same network in next to no memory, some times slower.
+                spikes; the same network in next to no memory, about four times slower.
     """
 
     procedural: bool = field(default=False, kw_only=True)
