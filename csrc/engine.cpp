@@ -418,10 +418,9 @@ void Engine::scatter(Worker &w) {
 void Engine::learn(Worker &w, std::int64_t t) {
   bool wait = false, own = false;
   for_projections([&](Projection &p) {
-    if (!p.learns())
-      return;
-    wait = wait || p.reads_others(target_of(p).n_sent(w.id, w.clock.parity) > 0);
     own = own || p.has_own_variables();
+    if (p.learns())
+      wait = wait || p.reads_others(target_of(p).n_sent(w.id, w.clock.parity) > 0);
   });
   const auto for_sent = [&](auto f) {
     for_projections([&](Projection &p) {

@@ -26,26 +26,10 @@ Indexed::Indexed(const ProjectionPlan &plan, const Plan &network, const Populati
       s.weights = {first * of_weight, last * of_weight};
     }
     learnt.push_back(std::max(learnt.back(), s.targets.end));
-    if (!plan.has_rule)
-      continue;
-    const std::int64_t sums = std::max(1, rule.n_term()) * padded(s.weights.end - s.weights.begin);
-    s.term.reserve(sums);
-    if (batch_ > 1)
-      s.total.reserve(sums);
-    for (int side = 0; side < 2; ++side) {
-      Spikes &spikes = s.side[side];
-      spikes.n = side ? n_post_ : n_pre_;
-      spikes.each.reserve(batch_ * spikes.n);
-      spikes.lists.assign(batch_, {});
-      if (batch_ > 1) {
-        spikes.any.reserve(spikes.n);
-        spikes.merged.reserve(spikes.n, batch_);
-      }
-      if (lag_) {
-        spikes.lag_ids.assign(batch_ * (spikes.n + group_size), 0);
-        spikes.lag.assign(batch_, {});
-      }
-    }
+    if (plan.has_rule)
+      reserve_learning(s);
+    if (is_late())
+      reserve_delays(s);
   }
   owned.back() = learnt.back() = n_post_;
   cuts_ = cut(owned);
@@ -53,38 +37,94 @@ Indexed::Indexed(const ProjectionPlan &plan, const Plan &network, const Populati
     learn_cuts_ = owned == learnt ? cuts_ : cut(learnt);
   if (plan.has_rule || plan.norm)
     make_columns();
+  if (plan.past) {
+    const std::vector<float *> &side = plan.dendritic ? plan.post : plan.pre;
+    past_ = std::make_unique<Past>(plan.past, late_slots(), late_n(), side);
+  }
+}
+
+void Indexed::reserve_learning(State &s) {
+  const RuleKernel &rule = *plan_.rule;
+  const std::int64_t sums = std::max(1, rule.n_term()) * padded(s.weights.end - s.weights.begin);
+  s.term.reserve(sums);
+  if (batch_ > 1)
+    s.total.reserve(sums);
+  else if (!synapses_.filters) {
+    s.both.reserve(synapses_.n);
+    s.both_value.reserve(synapses_.n * rule.n_synapse());
+  }
+  for (int side = 0; side < 2; ++side) {
+    Spikes &spikes = s.side[side];
+    spikes.n = side ? n_post_ : n_pre_;
+    spikes.each.reserve(batch_ * spikes.n);
+    spikes.lists.assign(batch_, {});
+    if (batch_ > 1) {
+      spikes.any.reserve(spikes.n);
+      spikes.merged.reserve(spikes.n, batch_);
+    }
+    if (lag_) {
+      spikes.lag_ids.assign(batch_ * (spikes.n + group_size), 0);
+      spikes.lag.assign(batch_, {});
+    }
+  }
+}
+
+void Indexed::reserve_delays(State &s) {
+  s.sent.reserve(plan_.sent, late_slots(), late_n(), synapses_.delays);
+  s.seen.resize((plan_.dendritic ? plan_.post : plan_.pre).size());
 }
 
 std::vector<std::int64_t> Indexed::cut(const std::vector<std::int64_t> &targets) const {
-  std::vector<std::int64_t> cuts(targets.size() * n_pre_);
-  for (std::int64_t i = 0; i < n_pre_; ++i) {
-    const std::int32_t *first = synapses_.post + synapses_.row_ptr[i],
-                       *last = synapses_.post + synapses_.row_ptr[i + 1];
+  const std::int64_t parts = row_parts(), rows = n_pre_ * parts;
+  std::vector<std::int64_t> cuts(targets.size() * rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t i = r / parts;
+    std::int64_t from = synapses_.row_ptr[i], to = synapses_.row_ptr[i + 1];
+    if (parts > 1) {
+      const auto delay = static_cast<std::int32_t>(r % parts + 1);
+      const auto [first, last] =
+          std::equal_range(synapses_.delays + from, synapses_.delays + to, delay);
+      from = first - synapses_.delays;
+      to = last - synapses_.delays;
+    }
     for (std::size_t k = 0; k < targets.size(); ++k)
-      cuts[k * n_pre_ + i] = std::lower_bound(first, last, targets[k]) - synapses_.post;
+      cuts[k * rows + r] =
+          std::lower_bound(synapses_.post + from, synapses_.post + to, targets[k]) -
+          synapses_.post;
   }
   return cuts;
 }
 
 void Indexed::make_columns() {
-  column_ptr_.assign(n_post_ + 1, 0);
+  const std::int64_t parts = column_parts();
+  const auto column_of = [&](std::int64_t at) {
+    return synapses_.post[at] * parts + (parts > 1 ? part_of(at) : 0);
+  };
+  column_ptr_.assign(n_post_ * parts + 1, 0);
   for (std::int64_t at = 0; at < synapses_.n; ++at)
-    ++column_ptr_[synapses_.post[at] + 1];
-  for (std::int64_t j = 0; j < n_post_; ++j)
-    column_ptr_[j + 1] += column_ptr_[j];
+    ++column_ptr_[column_of(at) + 1];
+  for (std::size_t c = 1; c < column_ptr_.size(); ++c)
+    column_ptr_[c] += column_ptr_[c - 1];
   column_pre_.resize(synapses_.n);
   column_at_.resize(synapses_.n);
   std::vector<std::int64_t> next(column_ptr_.begin(), column_ptr_.end() - 1);
   for (std::int64_t i = 0; i < n_pre_; ++i)
     for (std::int64_t at = synapses_.row_ptr[i]; at < synapses_.row_ptr[i + 1]; ++at) {
-      const std::int64_t to = next[synapses_.post[at]]++;
-      column_pre_[to] = static_cast<std::int32_t>(i);
+      const std::int64_t to = next[column_of(at)]++;
+      const std::int64_t lags = row_parts() > 1 ? part_of(at) * n_pre_ : 0;
+      column_pre_[to] = static_cast<std::int32_t>(i - lags);
       column_at_[to] = synapses_.weight ? synapses_.weight[at] : static_cast<std::int32_t>(at);
     }
+  if (parts == 1)
+    return;
+  row_post_.resize(synapses_.n);
+  for (std::int64_t at = 0; at < synapses_.n; ++at)
+    row_post_[at] = static_cast<std::int32_t>(synapses_.post[at] - synapses_.delays[at] * n_post_);
 }
 
 SynapseLists Indexed::rows(const std::vector<std::int64_t> &cuts, int thread) const {
-  return {cuts.data() + thread * n_pre_, cuts.data() + (thread + 1) * n_pre_, synapses_.post,
+  const std::int64_t rows = n_pre_ * row_parts();
+  return {cuts.data() + thread * rows, cuts.data() + (thread + 1) * rows, synapses_.post,
           synapses_.weight};
 }
 
@@ -92,6 +132,10 @@ void Indexed::begin_run(const RunArgs &args, int index, bool known_ahead) {
   Plastic::begin_run(args, index, known_ahead);
   event_ = changes() && can_be_event_driven_ && !mask_;
   plain_ = mask_ || (changes() && !event_);
+  // what masks, normalising and other programs leave may lie outside of the bounds
+  unsure_ = unsure_next_ || args.fresh || plan_.norm;
+  unsure_next_ = mask_ || (unsure_ && !event_);
+  first_step_ = static_cast<std::int64_t>(args.step);
 }
 
 bool Indexed::lies_outside(float w, std::int64_t at) const {
@@ -101,7 +145,15 @@ bool Indexed::lies_outside(float w, std::int64_t at) const {
 
 void Indexed::begin(int thread) {
   State &s = states_[thread];
-  if (!event_ || !bounded_)
+  s.step = first_step_ - 1;
+  if (is_late()) {
+    s.sent.begin(first_step_);
+    if (!plan_.dendritic && synapses_.delays)
+      reach(s, s.step);
+  }
+  if (past_ && thread == 0)
+    past_->begin(first_step_);
+  if (!event_ || !bounded_ || !unsure_)
     return;
   // normalising may have left weights outside of the bounds; the first learning step clips all
   s.outside = false;
@@ -109,21 +161,69 @@ void Indexed::begin(int thread) {
     s.outside = s.outside || lies_outside(plan_.w[at], at);
 }
 
+void Indexed::reset(int thread) {
+  if (!is_late())
+    return;
+  State &s = states_[thread];
+  s.sent.clear((plan_.dendritic ? target_ : source_).range(thread));
+  s.reached.clear();
+  const Range own = target_.range(thread);
+  for (std::int64_t k = 0; k < synapses_.delay && plan_.arriving && !own.empty(); ++k)
+    std::fill(arriving(k) + own.begin, arriving(k) + own.end, 0.0f);
+}
+
+void Indexed::reach(State &s, std::int64_t step) {
+  s.reached.clear();
+  for (std::int64_t part = 0; part < parts(); ++part) {
+    const Ids ids = s.sent.at(step - first_lag() - part);
+    for (std::int32_t k = 0; k < ids.n; ++k)
+      s.reached.push_back(static_cast<std::int32_t>(ids.ptr[k] * parts() + part));
+  }
+}
+
 void Indexed::deliver(int thread, const Ids *last) {
+  State &s = states_[thread];
+  ++s.step;
   const Range own = target_.range(thread);
   if (own.empty())
     return;
   const SynapseLists lists = rows(cuts_, thread);
-  for (std::int64_t b = 0; b < batch_; ++b) {
+  if (plan_.dendritic)
+    return deliver_dendritic(s, lists, own, *last);
+  const auto add = [&](Ids spikes, std::int64_t b) {
     float *current = current_.get() + b * stride_;
     std::fill(current + own.begin, current + own.end, 0.0f);
-    kernels_.deliver_indexed(plan_.w, lists, last[b], current);
-  }
+    kernels_.deliver_indexed(plan_.w, lists, spikes, current);
+  };
+  if (synapses_.delays)
+    return add({s.reached.data(), static_cast<std::int32_t>(s.reached.size())}, 0);
+  if (is_late())
+    return add(s.sent.at(s.step - synapses_.delay), 0);
+  for (std::int64_t b = 0; b < batch_; ++b)
+    add(last[b], b);
+}
+
+void Indexed::deliver_dendritic(State &s, const SynapseLists &lists, Range own, Ids last) {
+  float *past = arriving(s.step - 1);
+  std::fill(past + own.begin, past + own.end, 0.0f);
+  if (!synapses_.delays)
+    return kernels_.deliver_indexed(plan_.w, lists, last, arriving(s.step - 1 + synapses_.delay));
+  for (std::int32_t k = 0; k < last.n; ++k)
+    for (std::int64_t at = lists.first[last.ptr[k]]; at < lists.last[last.ptr[k]]; ++at)
+      arriving(s.step - 1 + synapses_.delays[at])[synapses_.post[at]] += plan_.w[at];
 }
 
 void Indexed::note(State &s, int side, const Ids *lists) {
   Spikes &spikes = s.side[side];
-  if (lag_) {
+  if (is_late() && side == late_side()) {
+    // the kernel is told where the flags of the step stand
+    if (synapses_.delays) {
+      spikes.ids = {s.reached.data(), static_cast<std::int32_t>(s.reached.size())};
+      return;
+    }
+    spikes.late = s.sent.at(s.step - first_lag());
+    lists = &spikes.late;
+  } else if (lag_) {
     const std::uint8_t *bytes = side ? plan_.last_post : plan_.last_pre;
     for (std::int64_t b = 0; b < batch_; ++b) {
       std::int32_t *ids = spikes.lag_ids.data() + b * (spikes.n + group_size);
@@ -142,6 +242,8 @@ void Indexed::note(State &s, int side, const Ids *lists) {
 
 void Indexed::forget(State &s, int side) {
   Spikes &spikes = s.side[side];
+  if (is_late() && side == late_side() && synapses_.delays)
+    return;
   for (std::int64_t b = 0; b < batch_; ++b)
     for (std::int32_t k = 0; k < spikes.lists[b].n; ++k)
       spikes.each[b * spikes.n + spikes.lists[b].ptr[k]] = 0.0f;
@@ -151,18 +253,41 @@ void Indexed::forget(State &s, int side) {
 
 void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
   State &s = states_[thread];
+  if (is_late()) {
+    s.sent.note(s.step, *(plan_.dendritic ? post : pre),
+                (plan_.dendritic ? target_ : source_).range(thread));
+    if (synapses_.delays)
+      reach(s, s.step);
+  }
   if (!learns() || s.targets.empty())
     return;
   const bool rule_acts = learning_ && plan_.has_rule;
   for (int side = 0; side < 2 && rule_acts; ++side)
     note(s, side, side ? post : pre);
+  const IndexedLearn step = tell(s, thread);
+  if (synapses_.filters)
+    plan_.rule->learn_shared(step);
+  else
+    plan_.rule->learn_indexed(step);
+  if (learning_)
+    s.outside = false;
+  for (int side = 0; side < 2 && rule_acts; ++side)
+    forget(s, side);
+}
+
+IndexedLearn Indexed::tell(State &s, int thread) const {
   const Spikes &from = s.side[0], &to = s.side[1];
   IndexedLearn step{};
   describe(step);
   step.rows = rows(learn_cuts_, thread);
+  if (!row_post_.empty())
+    step.rows.other = row_post_.data();
   if (!column_ptr_.empty())
     step.columns = {column_ptr_.data(), column_ptr_.data() + 1, column_pre_.data(),
                     column_at_.data()};
+  step.pre_parts = row_parts();
+  step.post_parts = column_parts();
+  step.post_lag = 1; // see SynapsesPlan::delays
   step.event_driven = event_ && !s.outside;
   step.targets = s.targets;
   step.active = from.ids;
@@ -174,19 +299,39 @@ void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
   step.words = static_cast<std::int32_t>((batch_ + 63) / 64);
   step.pre_spike = from.each.get();
   step.post_spike = to.each.get();
-  step.any_pre_spike = batch_ > 1 ? from.any.get() : from.each.get();
+  if (is_late() && synapses_.delays) {
+    (plan_.dendritic ? step.post_spike : step.pre_spike) = s.sent.flags(s.step);
+    if (past_) {
+      past_->at(s.step, s.seen.data());
+      (plan_.dendritic ? step.post : step.pre) = s.seen.data();
+    }
+  }
+  step.any_pre_spike = batch_ > 1 ? from.any.get() : step.pre_spike;
+  step.both = s.both.get();
+  step.both_value = s.both_value.get();
   step.weights = s.weights;
   step.sum_size = synapses_.n_weights / std::max<std::int64_t>(1, synapses_.n_sums);
   step.term = s.term.get();
   step.total = s.total.get();
-  if (synapses_.filters)
-    plan_.rule->learn_shared(step);
-  else
-    plan_.rule->learn_indexed(step);
-  if (learning_)
-    s.outside = false;
-  for (int side = 0; side < 2 && rule_acts; ++side)
-    forget(s, side);
+  return step;
+}
+
+const std::uint8_t *Indexed::spikes_of(int thread, int side) const {
+  const bool late = is_late() && side == late_side() && !synapses_.delays;
+  const State &s = states_[thread];
+  return late ? s.sent.bytes(s.step - first_lag()) : Plastic::spikes_of(thread, side);
+}
+
+void Indexed::advance_own(int thread, const Ids *pre, const Ids *post) {
+  if (learns_own_)
+    Plastic::advance_own(thread, pre, post);
+  if (past_)
+    past_->note(states_[thread].step + 1, share(thread, late_side()));
+}
+
+void Indexed::end_block(int thread) {
+  if (past_)
+    past_->save(states_[thread].step, share(thread, late_side()));
 }
 
 void Indexed::normalise(int thread) {
@@ -216,15 +361,17 @@ void Indexed::normalise_filters(State &s) {
 }
 
 void Indexed::normalise_targets(State &s) {
+  const std::int64_t parts = column_parts();
   for (std::int64_t j = s.targets.begin; j < s.targets.end; ++j) {
     if (!plan_.changed[j])
       continue;
     plan_.changed[j] = 0;
+    const std::int64_t first = column_ptr_[j * parts], last = column_ptr_[(j + 1) * parts];
     float sum = 0.0f;
-    for (std::int64_t k = column_ptr_[j]; k < column_ptr_[j + 1]; ++k)
+    for (std::int64_t k = first; k < last; ++k)
       sum += std::fabs(plan_.w[column_at_[k]]);
     const float factor = *plan_.norm / (sum == 0.0f ? 1.0f : sum);
-    for (std::int64_t k = column_ptr_[j]; k < column_ptr_[j + 1]; ++k) {
+    for (std::int64_t k = first; k < last; ++k) {
       float &w = plan_.w[column_at_[k]];
       w *= factor;
       s.outside = s.outside || lies_outside(w, column_at_[k]);

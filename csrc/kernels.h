@@ -11,7 +11,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 6;
+inline constexpr int kernel_abi = 7;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
@@ -183,19 +183,28 @@ struct SynapseLists {
 };
 
 // One learning step of synapses in lists, for the weights that one thread owns.
+//
+// Where synapses differ in how late a side reaches them, that side's neurons are split by lag: row
+// (column) k * parts + p holds the synapses of neuron k that it reaches `lag + p` steps late, and
+// `other` of the lists counts so many times n down from the neuron, as the values themselves lie.
 struct IndexedLearn : Learning {
   // rows by presynaptic neuron, columns by target: both only of the own targets
   SynapseLists rows, columns;
+  std::int64_t pre_parts, post_parts; // 1 where no lags differ
+  std::int32_t pre_lag, post_lag;     // of the first part
   // whether only synapses of spikes are visited: a rule that leaves the others alone, and nothing
   // else that changes them
   bool event_driven;
   Range targets;                             // own ones
-  Ids active, spiking;                       // neurons with a spike in any batch element
+  Ids active, spiking;                       // rows, columns with a spike in any batch element
   const Ids *pre_lists, *post_lists;         // [B]
   const std::uint64_t *pre_mask, *post_mask; // [n, words]: in which ones, null for a batch of one
   std::int32_t words;
   const float *pre_spike, *post_spike; // [B, n], 0 or 1
   const float *any_pre_spike;          // [n_pre], of any batch element
+  // a batch of one: synapses of which both neurons spiked, place and new values; room for all
+  std::int32_t *both;
+  float *both_value; // [own synapses, n_synapse]
   // shared weights only
   Range weights;         // own ones
   std::int64_t sum_size; // weights of a sum that `norm` holds

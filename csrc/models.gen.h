@@ -1458,6 +1458,67 @@ struct MSTDPET {
   }
 };
 
+struct PairSTDP {
+  static constexpr const char* name = "PairSTDP";
+  static constexpr int n_term = 2;
+  static constexpr int n_synapse = 1;
+  static constexpr int n_pre = 2;
+  static constexpr int n_post = 2;
+  static constexpr int n_pre_state = 1;
+  static constexpr int n_post_state = 1;
+  static constexpr int n_param = 8;
+  static constexpr int reward = -1;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T p_minus = post_side[1];
+      return (pre * p_minus);
+    } else if constexpr (K == 1) {
+      const T p_plus = pre_side[1];
+      const T post = post_side[0];
+      return (p_plus * post);
+    } else {
+      return lit<T>(0.0f);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    const T w_min = param[0];
+    const T w_max = param[1];
+    const T nu_plus = param[2];
+    const T nu_minus = param[3];
+    const T soft = param[4];
+    T w = synapse[0];
+    auto ltd = term[0];
+    auto ltp = term[1];
+    auto up = where((soft > lit<T>(0.0f)), (w_max - w), lit<T>(1.0f));
+    auto down = where((soft > lit<T>(0.0f)), (w - w_min), lit<T>(1.0f));
+    w = (w + (((nu_plus * ltp) * up) - ((nu_minus * ltd) * down)));
+    synapse[0] = w;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay_plus = param[5];
+    const T forget = param[6];
+    T p_plus = own[0];
+    [[maybe_unused]] T pre = spike;
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T forget = param[6];
+    const T decay_minus = param[7];
+    T p_minus = own[0];
+    [[maybe_unused]] T post = spike;
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+  }
+};
+
 struct PostPre {
   static constexpr const char* name = "PostPre";
   static constexpr int n_term = 2;
@@ -1549,6 +1610,73 @@ struct Rmax {
   }
 };
 
+struct TripletSTDP {
+  static constexpr const char* name = "TripletSTDP";
+  static constexpr int n_term = 2;
+  static constexpr int n_synapse = 1;
+  static constexpr int n_pre = 3;
+  static constexpr int n_post = 3;
+  static constexpr int n_pre_state = 2;
+  static constexpr int n_post_state = 2;
+  static constexpr int n_param = 9;
+  static constexpr int reward = -1;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T r2 = pre_side[2];
+      const T o1 = post_side[1];
+      const T nu2_minus = param[2];
+      const T nu3_minus = param[3];
+      return ((pre * o1) * (nu2_minus + (nu3_minus * r2)));
+    } else if constexpr (K == 1) {
+      const T r1 = pre_side[1];
+      const T post = post_side[0];
+      const T o2 = post_side[2];
+      const T nu2_plus = param[0];
+      const T nu3_plus = param[1];
+      return ((post * r1) * (nu2_plus + (nu3_plus * o2)));
+    } else {
+      return lit<T>(0.0f);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    T w = synapse[0];
+    w = (w - term[0]);
+    w = (w + term[1]);
+    synapse[0] = w;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay_r1 = param[4];
+    const T decay_r2 = param[5];
+    const T forget = param[6];
+    T r1 = own[0];
+    T r2 = own[1];
+    [[maybe_unused]] T pre = spike;
+    auto keep = (lit<T>(1.0f) - (forget * pre));
+    own[0] = (((r1 * decay_r1) * keep) + pre);
+    own[1] = (((r2 * decay_r2) * keep) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T forget = param[6];
+    const T decay_o1 = param[7];
+    const T decay_o2 = param[8];
+    T o1 = own[0];
+    T o2 = own[1];
+    [[maybe_unused]] T post = spike;
+    auto keep = (lit<T>(1.0f) - (forget * post));
+    own[0] = (((o1 * decay_o1) * keep) + post);
+    own[1] = (((o2 * decay_o2) * keep) + post);
+  }
+};
+
 struct WeightDependentPostPre {
   static constexpr const char* name = "WeightDependentPostPre";
   static constexpr int n_term = 2;
@@ -1602,6 +1730,6 @@ struct List {};
 
 using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF>;
 using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules = List<Hebbian, MSTDP, MSTDPET, PostPre, Rmax, WeightDependentPostPre>;
+using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
 
 }  // namespace fastsnn::models

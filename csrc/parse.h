@@ -105,6 +105,8 @@ inline SynapsesPlan synapses(const py::dict &d) {
   s.n_weights = number<std::int64_t>(d, "n_weights");
   s.filters = number<std::int64_t>(d, "filters");
   s.n_sums = number<std::int64_t>(d, "n_sums");
+  s.delay = number<std::int64_t>(d, "delay");
+  s.delays = pointer<const std::int32_t>(d, "delays");
   return s;
 }
 
@@ -182,6 +184,10 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.has_rule = !p.rule_name.empty();
   p.receptor = number<int>(d, "receptor");
   p.bounded = number<bool>(d, "bounded");
+  p.dendritic = number<bool>(d, "dendritic");
+  p.sent = pointer<std::uint8_t>(d, "sent");
+  p.arriving = pointer<float>(d, "arriving");
+  p.past = pointer<float>(d, "past");
   if (p.kind == Kind::indexed || p.kind == Kind::max_pool)
     p.synapses = synapses(get(d, "synapses").cast<py::dict>());
   if (p.kind == Kind::compartments)

@@ -50,6 +50,8 @@ struct SynapsesPlan {
   const std::int32_t *post = nullptr;    // [n]
   const std::int32_t *weight = nullptr;  // [n], or null: the synapse's own number
   std::int64_t n = 0, n_weights = 0, filters = 0, n_sums = 0;
+  std::int64_t delay = 1;               // steps, of the slowest
+  const std::int32_t *delays = nullptr; // [n], or null where all are the same
 };
 
 // see fastsnn/compartments.py
@@ -92,6 +94,10 @@ struct ProjectionPlan {
   float rate_decay = 0.0f;
   CompartmentsPlan compartments;
   int receptor = 0; // 0: i_syn, k + 1: the model's k-th
+  // of kind indexed with delays, see fastsnn/plan.py
+  bool dendritic = false;
+  std::uint8_t *sent = nullptr;
+  float *arriving = nullptr, *past = nullptr;
 };
 
 // where spikes of sparse projections and drives arrive

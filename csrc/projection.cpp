@@ -51,20 +51,24 @@ void Plastic::describe(Learning &step) const {
   step.changed = plan_.changed;
 }
 
+Range Plastic::share(int thread, int side) const {
+  const std::int64_t n = batch_ * (side ? n_post_ : n_pre_);
+  return {std::min(n, groups(n) * thread / threads_ * group_size),
+          std::min(n, groups(n) * (thread + 1) / threads_ * group_size)};
+}
+
 void Plastic::advance_own(int thread, const Ids *, const Ids *) {
   for (int side = 0; side < 2; ++side) {
     const std::vector<float *> &variables = side ? plan_.post : plan_.pre;
     const int n_own = side ? plan_.rule->n_post_state() : plan_.rule->n_pre_state();
-    const std::uint8_t *spike = side ? target_.plan().spike : source_.plan().spike;
-    const std::int64_t n = batch_ * (side ? n_post_ : n_pre_);
-    const Range share = {std::min(n, groups(n) * thread / threads_ * group_size),
-                         std::min(n, groups(n) * (thread + 1) / threads_ * group_size)};
+    const std::uint8_t *spike = spikes_of(thread, side);
+    const Range own = share(thread, side);
     if (n_own > 0)
       plan_.rule->advance_own(side, variables.data() + variables.size() - n_own, spike,
-                              param_.data(), share);
+                              param_.data(), own);
     if (lag_)
-      std::copy(spike + share.begin, spike + share.end,
-                (side ? plan_.last_post : plan_.last_pre) + share.begin);
+      std::copy(spike + own.begin, spike + own.end,
+                (side ? plan_.last_post : plan_.last_pre) + own.begin);
   }
 }
 

@@ -81,6 +81,12 @@ protected:
 
   // what this run's learning is told
   void describe(Learning &) const;
+  // spike bytes of the source (0) or target (1) that move the rule's own variables
+  virtual const std::uint8_t *spikes_of(int /*thread*/, int side) const {
+    return side ? target_.plan().spike : source_.plan().spike;
+  }
+  // whose own variables are the thread's, of [B * n]
+  Range share(int thread, int side) const;
 
   const int threads_;
   bool lag_ = false, has_own_ = false, bounded_ = false;

@@ -22,9 +22,13 @@ from fastsnn.recorders import SpikeRecorder
 from fastsnn.sparse.drives import Driven, PoissonDrive
 from fastsnn.sparse.projection import SparseProjection
 from fastsnn.sparse.wirings import Wiring
+from fastsnn.structured import Sparse
 
 if TYPE_CHECKING:
     from fastsnn.network import Network
+
+# streams of wirings that learn begin behind those of static ones
+_PLASTIC = 1 << 16
 
 
 def new_name(net: Network, name: str) -> str:
@@ -92,9 +96,10 @@ def projection(
         raise ModelError(
             f"Projection '{name}': the target is an Input population, which takes no spikes."
         )
-    if isinstance(connectivity, Wiring) and rule is None:
-        sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
+    sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
+    if isinstance(connectivity, Wiring):
         connectivity.check(f"Projection '{name}'", *sizes)
+    if isinstance(connectivity, Wiring) and rule is None:
         if sign := _sign(ends[1], receptor):
             connectivity.check_sign(f"Projection '{name}'", sign)
         # the backend takes the memory later, for all of them
@@ -106,6 +111,11 @@ def projection(
             name, *ends, connectivity, port=receptor, seed=net.seed, index=len(net.sparse),
             step=net.step,
         )  # fmt: skip
+    if isinstance(connectivity, Wiring):
+        stream = _PLASTIC + len(net.projections)
+        edges = connectivity.edges(net.seed, stream, net.dt, *sizes)
+        delay = edges.delay.to(torch.float64) * net.dt
+        connectivity = Sparse(edges.w, edges.pre, edges.post, delay=delay, multapses=True)
     made = Projection(
         name, *ends, connectivity, receptor=receptor, rule=rule, seed=net.seed,
         index=len(net.projections), **options,

@@ -33,12 +33,14 @@ class Layout:
     w:      shape of the weight.
     axes:   names of its dimensions, for messages.
     n_sums: number of sums of |w| that `norm` holds.
+    order:  of synapses that are listed: which of those given stands where; None: as given.
     """
 
     w: Shape
     axes: str
     n_sums: int = 0
     synapses: Synapses | None = None
+    order: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,10 @@ class Connectivity:
         seed, stream: of what is drawn.  Raises ShapeError.
         """
         raise ShapeError(f"{what}: {type(self).__name__} is no wiring of its own.")
+
+    def timed(self, what: str, dt: float, dendritic: bool) -> Connectivity:
+        """The same with delays in steps of dt, ms.  Raises ModelError."""
+        return self
 
     def sizes(self) -> dict[str, Any]:
         """What it was made with, besides w and ids."""

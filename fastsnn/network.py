@@ -119,6 +119,7 @@ class Network:
         reduction: str = "sum",
         bias: Tensor | None = None,
         features: Sequence[Feature] = (),
+        delay_kind: str = "axonal",
     ) -> Projection | SparseProjection:
         """Connect two populations; spikes arrive one step later, or after the wiring's delays.
 
@@ -132,14 +133,16 @@ class Network:
         reduction: of updates over the batch, "sum", "mean" or "max".  bias: current added every
         step, [n_post] (of a convolution also [filters]).  features: what happens to the signals of
         a Dense wiring, in order: Mask, Intensity, Probability, Bias, Degradation, Delay,
-        Adaptation.
+        Adaptation.  delay_kind: of a listed wiring, whether
+        its delays hold back the source's spikes ("axonal") or those of the target ("dendritic") on
+        their way to the synapses; docs/sparse.md.
 
         Raises ModelError, ShapeError.
         """
         made = building.projection(
             self, source, target, connectivity, name, receptor, rule,
             {"w_min": w_min, "w_max": w_max, "norm": norm, "weight_decay": weight_decay,
-             "reduction": reduction, "bias": bias, "features": features},
+             "reduction": reduction, "bias": bias, "features": features, "delay_kind": delay_kind},
         )  # fmt: skip
         kept = self.sparse if isinstance(made, SparseProjection) else self.projections
         kept[made.name] = made
@@ -293,6 +296,8 @@ class Network:
                 f"set_batch_size({batch_size}): sparse projections, drives and recorded spikes "
                 f"need batch_size=1."
             )
+        for c in self.projections.values():
+            c.check_delays(batch_size)
         self.batch_size = batch_size
         for p in self.populations.values():
             p.allocate(self.batch_size)

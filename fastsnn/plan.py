@@ -93,6 +93,11 @@ class ProjectionPlan:
     decay: float = 0.0  # "max_pool": of the rates
     receptor: int = 0  # 0: i_syn, k + 1: the k-th of Neuron.receptors()
     compartments: Compartments | None = None
+    # "indexed" with delays; what is of step t stands in slot t % slots
+    dendritic: bool = False  # the target's spikes reach the synapses late, else the source's
+    sent: Tensor | None = None  # bool [slots, n]: spikes of the late side
+    arriving: Tensor | None = None  # dendritic: float32 [delay, n_post], currents that act in t
+    past: Tensor | None = None  # float32 [slots, own variables, n] of the late side, as seen in t
 
     @property
     def bounded(self) -> bool:
@@ -355,10 +360,15 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         w_max=p.w_max,
         weight_decay=p.weight_decay,
         norm=p.norm,
-        changed=p.state.get("changed"),
+        # nobody asks which sums changed where none is held
+        changed=p.state.get("changed") if p.norm is not None or p.kind != "indexed" else None,
         synapses=p.synapses,
         rate=p.state.get("rate"),
         decay=float(p.sizes.get("decay", 0.0)),
         receptor=p.receptor,
         compartments=p.compartments,
+        dendritic=p.dendritic,
+        sent=p.state.get("sent"),
+        arriving=p.state.get("arriving"),
+        past=p.state.get("past"),
     )

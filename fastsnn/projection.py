@@ -20,6 +20,7 @@ from fastsnn.population import Population
 from fastsnn.synapses import Synapses
 
 REDUCTIONS = ("sum", "mean", "max")
+DELAY_KINDS = ("axonal", "dendritic")
 _SHAPES = {True: "shared by the batch", False: "a window of past steps"}
 
 
@@ -47,6 +48,7 @@ class Projection:
         index: int,
         receptor: str | None = None,
         features: Sequence[Feature] = (),
+        delay_kind: str = "axonal",
     ) -> None:
         self.name, self.source, self.target = name, source, target
         self.port, self.receptor = receptor or "i_syn", target.receptor(receptor)
@@ -59,7 +61,9 @@ class Projection:
             reduction,
         )
         self.device = target.device
-        self._check_options()
+        self.dendritic = delay_kind == "dendritic"
+        self._check_options(delay_kind)
+        connectivity = connectivity.timed(str(self), target.dt, self.dendritic)
         layout = connectivity.layout(str(self), source.shape, target.shape, seed, index)
         # `is`: no synapses are false, too
         if layout.synapses is not None:
@@ -82,6 +86,7 @@ class Projection:
             self.state["changed"] = torch.ones(layout.n_sums, dtype=torch.bool, device=self.device)
         for name_ in type(rule).own("synapse") if rule else ():
             self.state[name_] = torch.zeros(layout.w, device=self.device)
+        self.check_delays(target.batch_size)
         self._features: Features | None = None
         if features:
             self._take(features, index)
@@ -119,6 +124,7 @@ class Projection:
             self._features.allocate(self.target.batch_size)
         if self.kind == "max_pool":
             self.state["rate"] = torch.zeros(self._sizes()[:2], device=self.device)
+        self._allocate_delays()
         if self.rule is None:
             return
         kind, (batch, n_pre, n_post) = type(self.rule), self._sizes()
@@ -132,14 +138,36 @@ class Projection:
                 )
 
     @property
+    def delayed(self) -> str | None:
+        """The side whose spikes reach the synapses late: "pre", "post" or None."""
+        slow = self.synapses is not None and self.synapses.delay > 1
+        return "post" if self.dendritic else "pre" if slow else None
+
+    def _allocate_delays(self) -> None:
+        """Make room for what is under way: slot step % slots."""
+        side, synapses = self.delayed, self.synapses
+        if side is None or synapses is None:
+            return
+        slots = synapses.delay + self.dendritic
+        n = self.target.n if self.dendritic else self.source.n
+        self.state["sent"] = torch.zeros(slots, n, dtype=torch.bool, device=self.device)
+        if self.dendritic:
+            shape = (synapses.delay, self.target.n)
+            self.state["arriving"] = torch.zeros(shape, device=self.device)
+        own = len(type(self.rule).own(side)) if self.rule else 0
+        if synapses.delays is not None and own:
+            self.state["past"] = torch.zeros(slots, own, n, device=self.device)
+
+    @property
     def synapses(self) -> Synapses | None:
         """Who is joined to whom, of a structured wiring."""
         return self.layout.synapses
 
     def reset(self) -> None:
-        """Forget running rates; weights and the rule's own traces are kept."""
-        if "rate" in self.state:
-            self.state["rate"].zero_()
+        """Forget running rates and spikes under way; weights and the rule's own traces are kept."""
+        for name in ("rate", "sent", "arriving"):
+            if name in self.state:
+                self.state[name].zero_()
         if self._features is not None:
             self._features.reset()
 
@@ -219,8 +247,11 @@ class Projection:
         """The arguments that make this wiring again, without w."""
         if not self.wiring.is_listed:
             return self.sizes
-        assert self.synapses is not None
-        return {"pre": self.synapses.pre, "post": self.synapses.post.long()}
+        s = self.synapses
+        assert s is not None
+        steps = s.delay if s.delays is None else s.delays.to(torch.float64)
+        ids = {"pre": s.pre, "post": s.post.long()}
+        return {**ids, "delay": steps * self.target.dt, "multapses": True}
 
     def __str__(self) -> str:
         return f"Projection '{self.name}'"
@@ -261,7 +292,16 @@ class Projection:
             )
         return bias.clone()
 
-    def _check_options(self) -> None:
+    def _check_options(self, delay_kind: str) -> None:
+        if delay_kind not in DELAY_KINDS:
+            raise ModelError(
+                f"{self}: delay_kind={delay_kind!r}, expected one of {', '.join(DELAY_KINDS)}."
+            )
+        if self.dendritic and not self.wiring.is_listed:
+            raise ModelError(
+                f"{self}: delay_kind='dendritic' needs synapses in a list: Sparse(...) or a wiring "
+                f"of fastsnn.sparse with a rule."
+            )
         if self.reduction not in REDUCTIONS:
             raise ModelError(
                 f"{self}: reduction={self.reduction!r}, expected one of {', '.join(REDUCTIONS)}."
@@ -278,6 +318,26 @@ class Projection:
                 f"Dense, Conv, Local or Sparse."
             )
 
+    def check_delays(self, batch_size: int) -> None:
+        """Raise ModelError where delays meet what knows none."""
+        side = self.delayed
+        if side is None:
+            return
+        if batch_size != 1:
+            raise ModelError(
+                f"{self}: delays of more than a step need batch_size=1, got {batch_size}."
+            )
+        if self.rule is None:
+            return
+        kind = type(self.rule)
+        foreign = [name for name in kind.side(side) if name not in kind.own(side)]
+        if foreign or kind.lag:
+            what = f"'{foreign[0]}' of the population" if foreign else "spikes of the step before"
+            raise ModelError(
+                f"{self}: {kind.__name__} reads {what}, which no delay can hold back; use a rule "
+                f"with traces of its own, e.g. PairSTDP()."
+            )
+
     def _check_rule(self) -> None:
         if self.rule is None:
             return
@@ -288,7 +348,7 @@ class Projection:
         infinite = [
             n for n in ("w_min", "w_max") if not bool(torch.isfinite(getattr(self, n)).all())
         ]
-        if getattr(kind, "needs_bounds", False) and infinite:
+        if getattr(self.rule, "needs_bounds", False) and infinite:
             raise ModelError(
                 f"{self}: {kind.__name__} needs finite w_min and w_max, {infinite[0]} is infinite."
             )

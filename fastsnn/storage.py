@@ -140,6 +140,7 @@ def save(net: Network, path: str | Path) -> None:
                 "reduction": c.reduction,
                 "bias": keep(f"{c.name}.bias", c.bias),
                 "features": [feature(f"{c.name}.{k}", f) for k, f in c.features.items()],
+                "delay_kind": "dendritic" if c.dendritic else "axonal",
             }
             for c in net.projections.values()
         ],
@@ -239,7 +240,7 @@ def _build(
             **flags,
         )
     for c in description["projections"]:
-        flags = {k: c[k] for k in ("name", "norm", "weight_decay", "reduction")}
+        flags = {k: c[k] for k in ("name", "norm", "weight_decay", "reduction", "delay_kind")}
         net.projection(
             c["source"],
             c["target"],

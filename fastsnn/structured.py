@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,15 @@ from torch import Tensor
 from fastsnn.connectivity import Connectivity, Layout
 from fastsnn.errors import ModelError, ShapeError
 from fastsnn.random import network_chance
-from fastsnn.synapses import Shape, Windows, convolution, listed, local, pooling
+from fastsnn.synapses import (
+    Shape,
+    Windows,
+    convolution,
+    listed,
+    local,
+    order_of,
+    pooling,
+)
 
 Sizes = int | Sequence[int]
 _SIZES = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}  # with what they are at least
@@ -217,7 +225,11 @@ class Sparse(Connectivity):
                    number, or None to draw it,
     - probability: with which each pair is joined, drawn with the network's seed.
 
-    The stored weight is [n_syn], by presynaptic, then by postsynaptic neuron;
+    delay:     ms, rounded to whole steps, at least one: a spike of step t acts in step t + delay.
+               A number, None for one step, or with pre and post [n_syn] in their order.
+    multapses: whether pre and post may hold a pair more than once.
+
+    The stored weight is [n_syn], by presynaptic neuron, delay (if axonal), postsynaptic neuron;
     `projection.synapses` tells which is which.
     """
 
@@ -227,17 +239,50 @@ class Sparse(Connectivity):
     pre: Tensor | Sequence[int] | None = None
     post: Tensor | Sequence[int] | None = None
     probability: float | None = None
+    delay: Tensor | float | None = None
+    multapses: bool = False
+    dendritic: bool = False  # set by the projection
+
+    def timed(self, what: str, dt: float, dendritic: bool) -> Sparse:
+        """With delays in steps: an int, or int64 [n_syn]."""
+        if self.delay is None:
+            return replace(self, delay=1, dendritic=dendritic)
+        try:
+            ms = torch.as_tensor(self.delay, dtype=torch.float64).cpu()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{what}: delay={self.delay!r}, expected ms.") from error
+        if not bool((torch.isfinite(ms) & (ms >= 0)).all()):
+            raise ModelError(f"{what}: delay={self.delay!r}, expected finite ms, 0 or more.")
+        steps = (ms / dt).round().clamp(min=1).to(torch.int64)
+        delay = int(steps) if not steps.dim() else steps.reshape(-1)
+        return replace(self, delay=delay, dendritic=dendritic)
 
     def layout(self, what: str, pre: Shape, post: Shape, seed: int, stream: int) -> Layout:
         """[n_syn]."""
         n_pre, n_post = math.prod(pre), math.prod(post)
-        flat = self._pairs(what, n_pre, n_post, seed, stream).sort().values
-        twice = flat[1:][flat[1:] == flat[:-1]]
-        if len(twice):
-            i, j = divmod(int(twice[0]), n_post)
-            raise ShapeError(f"{what}: the synapse {i} -> {j} is given twice, expected once.")
-        synapses = listed(what, flat // n_post, flat % n_post, n_pre, n_post)
-        return Layout((len(flat),), "synapses", n_post, synapses)
+        ids = self._pairs(what, n_pre, n_post, seed, stream)
+        delay: Any = self.delay or 1 if not isinstance(self.delay, Tensor) else self.delay
+        if isinstance(delay, Tensor) and (self.pre is None or len(delay) != len(ids[0])):
+            raise ShapeError(
+                f"{what}: {len(delay)} delays, expected one number"
+                + ("." if self.pre is None else f" or {len(ids[0])}, one for each synapse.")
+            )
+        order = order_of(*ids, 1 if self.dendritic else delay)
+        sources, targets = (i[order] for i in ids)
+        if not self.multapses:
+            pairs = (sources * n_post + targets).sort().values
+            twice = pairs[1:][pairs[1:] == pairs[:-1]]
+            if len(twice):
+                i, j = divmod(int(twice[0]), n_post)
+                raise ShapeError(
+                    f"{what}: the synapse {i} -> {j} is given twice, expected once; "
+                    f"multapses=True allows it."
+                )
+        if isinstance(delay, Tensor):
+            delay, slowest = delay[order], int(delay.max()) if len(delay) else 1
+            delay = slowest if bool((delay == slowest).all()) else delay
+        synapses = listed(what, sources, targets, n_pre, n_post, delay)
+        return Layout((len(order),), "synapses", n_post, synapses, order)
 
     def weight(
         self, what: str, layout: Layout, bounds: tuple[float, float], seed: int, stream: int
@@ -248,17 +293,17 @@ class Sparse(Connectivity):
             values = self.w.detach().cpu().to_sparse_coo().coalesce().values()
             return Sparse(values).weight(what, layout, bounds, seed, stream)
         w = super().weight(what, layout, bounds, seed, stream)
-        if self.pre is not None and self.w is not None and torch.as_tensor(self.w).dim():
-            pre, post = (torch.as_tensor(i).cpu().reshape(-1).long() for i in (self.pre, self.post))
-            w = w[torch.argsort(pre * (int(post.max()) + 1 if len(post) else 1) + post)]
-        return w
+        given = self.pre is not None and self.w is not None and torch.as_tensor(self.w).dim()
+        return w[layout.order] if given else w
 
     @property
     def _is_matrix(self) -> bool:
         return isinstance(self.w, Tensor) and self.w.layout != torch.strided
 
-    def _pairs(self, what: str, n_pre: int, n_post: int, seed: int, stream: int) -> Tensor:
-        """pre * n_post + post of every synapse."""
+    def _pairs(
+        self, what: str, n_pre: int, n_post: int, seed: int, stream: int
+    ) -> tuple[Tensor, Tensor]:
+        """Both ends of every synapse, int64 [n_syn]."""
         given = [self._is_matrix, self.pre is not None, self.probability is not None]
         if sum(given) != 1 or (self.pre is None) != (self.post is None):
             raise ShapeError(
@@ -268,7 +313,8 @@ class Sparse(Connectivity):
         if self.probability is not None:
             if not 0.0 <= self.probability <= 1.0:
                 raise ModelError(f"{what}: probability={self.probability!r}, expected 0 to 1.")
-            return network_chance(seed, n_pre * n_post, self.probability, 1, stream)
+            flat = network_chance(seed, n_pre * n_post, self.probability, 1, stream)
+            return flat // n_post, flat % n_post
         if given[0]:
             assert isinstance(self.w, Tensor)
             if tuple(self.w.shape) != (n_pre, n_post):
@@ -284,7 +330,7 @@ class Sparse(Connectivity):
         for name, ids, n in (("pre", pre, n_pre), ("post", post, n_post)):
             if ids.is_floating_point() or bool(((ids < 0) | (ids >= n)).any()):
                 raise ShapeError(f"{what}: {name} holds other ids than whole numbers 0..{n - 1}.")
-        return pre.long() * n_post + post.long()
+        return pre.long(), post.long()
 
 
 def _by_name(base: type[Connectivity]) -> dict[str, type[Connectivity]]:

@@ -20,12 +20,15 @@ class Synapses:
     """Synapses between populations of n_pre and n_post neurons.
 
     row_ptr: int64 [n_pre + 1]; row_ptr[i] .. row_ptr[i + 1] - 1 are the synapses of neuron i.
-    post:    int32 [n_syn], target neurons; within a row ascending, none twice.
+    post:    int32 [n_syn], target neurons; within a row (and delay) ascending, none twice where
+             synapses share weights.
     weight:  int32 [n_syn], place of each synapse's weight in w.flatten(); None: its own number.
     filters: 0 where every synapse has a weight of its own; else targets and weights both come in
              `filters` blocks of one size, and the synapses of a target share the weights of its
              block; a weight's synapses ascend in presynaptic and in target neurons alike.
     n_sums:  number of sums of |w| that `norm` holds: n_post, or blocks of weights of one size.
+    delay:   steps, of all synapses; where they differ of the slowest.
+    delays:  int32 [n_syn], steps, where they differ; within a row ascending if axonal.
     """
 
     n_pre: int
@@ -35,6 +38,8 @@ class Synapses:
     weight: Tensor | None = None
     filters: int = 0
     n_sums: int = 0
+    delay: int = 1
+    delays: Tensor | None = None
 
     @property
     def n_syn(self) -> int:
@@ -49,15 +54,17 @@ class Synapses:
 
     def to(self, device: torch.device) -> Synapses:
         """The same on a device."""
-        weight = None if self.weight is None else self.weight.to(device)
-        return replace(
-            self, row_ptr=self.row_ptr.to(device), post=self.post.to(device), weight=weight
-        )
+        moved = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor) and name != "pre"
+        }
+        return replace(self, **moved)
 
     @property
     def tensors(self) -> list[Tensor]:
         """The index tensors."""
-        return [t for t in (self.row_ptr, self.post, self.weight) if t is not None]
+        return [t for t in (self.row_ptr, self.post, self.weight, self.delays) if t is not None]
 
 
 @dataclass(frozen=True)
@@ -172,8 +179,28 @@ def pooling(what: str, windows: Windows, source: Shape, target: Shape) -> Synaps
     )
 
 
-def listed(what: str, pre: Tensor, post: Tensor, n_pre: int, n_post: int) -> Synapses:
-    """Synapses from sorted pairs, each with a weight of its own."""
+def listed(
+    what: str, pre: Tensor, post: Tensor, n_pre: int, n_post: int, delay: Tensor | int = 1
+) -> Synapses:
+    """Synapses in the order of `order_of`, each with a weight of its own.
+
+    delay: steps, one number or int [n_syn].
+    """
     lengths = torch.bincount(pre, minlength=n_pre)
     ids = int32(what, post, max(n_post, len(post)))
-    return Synapses(n_pre, n_post, row_ptr(lengths), ids, n_sums=n_post)
+    delays = None
+    if isinstance(delay, Tensor):
+        slowest = int(delay.max())
+        delays = int32(what, delay, n_pre * slowest)
+        delay = slowest
+    return Synapses(n_pre, n_post, row_ptr(lengths), ids, n_sums=n_post, delay=delay, delays=delays)
+
+
+def order_of(pre: Tensor, post: Tensor, delay: Tensor | int = 1) -> Tensor:
+    """Order in which synapses are stored: by presynaptic neuron, delay, postsynaptic neuron; as
+    given where all agree."""
+    order = torch.argsort(post, stable=True)
+    for key in (delay, pre):
+        if isinstance(key, Tensor):
+            order = order[torch.argsort(key[order], stable=True)]
+    return order

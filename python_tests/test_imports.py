@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "table": ["plan"],
     "running": ["backends", "monitors"],
     "executing": ["plan", "monitors", "recorders"],
-    "building": ["plan", "monitors", "recorders"],
+    "building": ["plan", "monitors", "recorders", "structured"],
     "network": ["building", "running", "executing", "storage", "table"],
     "replicas": ["network"],
     # layers for training; graphs made of them

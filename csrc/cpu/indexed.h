@@ -27,9 +27,12 @@ struct Synapses16 {
   }
 };
 
-template <class F> void for_synapses(const SynapseLists &lists, std::int64_t own, F f) {
-  for (std::int64_t at = lists.first[own]; at < lists.last[own]; at += lanes) {
-    const int count = static_cast<int>(std::min<std::int64_t>(lanes, lists.last[own] - at));
+// list: which one; own: where its neuron's values stand
+template <class F>
+void for_synapses(const SynapseLists &lists, std::int64_t list, std::int64_t own, F f) {
+  const std::int64_t last = lists.last[list];
+  for (std::int64_t at = lists.first[list]; at < last; at += lanes) {
+    const int count = static_cast<int>(std::min<std::int64_t>(lanes, last - at));
     const i32x16 other = load_ids(lists.other + at, count);
     const i32x16 place = lists.place ? load_ids(lists.place + at, count)
                                      : static_cast<std::int32_t>(at) + lane_index;
@@ -37,11 +40,36 @@ template <class F> void for_synapses(const SynapseLists &lists, std::int64_t own
   }
 }
 
+// where the values of the neuron of a row or column stand, of n neurons in parts
+inline std::int64_t stands(std::int64_t list, std::int64_t parts, std::int64_t lag,
+                           std::int64_t n) {
+  return parts == 1 ? list : list / parts - (list % parts + lag) * n;
+}
+
+// the neuron whose values stand there
+inline std::int64_t neuron_of(std::int64_t place, std::int64_t n) {
+  return place < 0 ? place % n + (place % n < 0 ? n : 0) : place;
+}
+
+template <class F> void for_row(const IndexedLearn &s, std::int64_t row, F f) {
+  for_synapses(s.rows, row, stands(row, s.pre_parts, s.pre_lag, s.n_pre), f);
+}
+
+// of the own targets' columns
+template <class F> void for_column(const IndexedLearn &s, std::int64_t column, F f) {
+  for_synapses(s.columns, column, stands(column, s.post_parts, s.post_lag, s.n_post), f);
+}
+
 // f(row): those of the list, or all
 template <class F> void for_rows(const IndexedLearn &s, bool all, Ids listed, F f) {
-  const std::int64_t n = all ? s.n_pre : listed.n;
+  const std::int64_t n = all ? s.n_pre * s.pre_parts : listed.n;
   for (std::int64_t k = 0; k < n; ++k)
     f(all ? k : listed.ptr[k]);
+}
+
+// f(column) of those that own targets' spikes reach
+template <class F> void for_columns(const IndexedLearn &s, F f) {
+  for_ids_in({s.targets.begin * s.post_parts, s.targets.end * s.post_parts}, s.spiking, f);
 }
 
 // both sides of 16 synapses in one batch element
@@ -160,7 +188,78 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
     g.store(s.synapse[0], synapse[0], which);
     if (s.changed)
       for (unsigned set = bits((synapse[0] != old) & which); set; set &= set - 1)
-        s.changed[by_row ? g.other[__builtin_ctz(set)] : g.own] = 1;
+        s.changed[neuron_of(by_row ? g.other[__builtin_ctz(set)] : g.own, s.n_post)] = 1;
+  }
+
+  struct Bounds {
+    bool bounded, same;
+    vf low, high;
+    explicit Bounds(const IndexedLearn &s)
+        : bounded(s.bounded), same(s.w_min.len == 1 && s.w_max.len == 1), low(*s.w_min.ptr),
+          high(*s.w_max.ptr) {}
+    vf clip(const IndexedLearn &s, const Synapses16 &g, vf w) const {
+      if (!bounded)
+        return w;
+      return same ? minimum(maximum(w, low), high)
+                  : minimum(maximum(w, bound(g, s.w_min)), bound(g, s.w_max));
+    }
+  };
+
+  // new values of 16 synapses, from both sides, of a batch of one
+  static void renew(const IndexedLearn &s, const Synapses16 &g, const Sides<Rule> &sides,
+                    const vf *param, const Bounds &bounds, vf *synapse) {
+    vf term[n_terms];
+    for_terms([&](auto k) {
+      term[k] = Traits::template term<k>(sides.pre, sides.post, vf(s.reward[0]), param);
+    });
+    for (int k = 0; k < Rule::n_synapse; ++k)
+      synapse[k] = g.load(s.synapse[k]);
+    Rule::learn(synapse, term, param);
+    synapse[0] = bounds.clip(s, g, synapse[0]);
+  }
+
+  // A batch of one whose changes nobody counts.  Columns see both sides; where both neurons of a
+  // synapse spiked, what its column gave is put back after the rows, so that those need not look
+  // for spikes.
+  static void learn_events(const IndexedLearn &s, const vf *param) {
+    const Bounds bounds(s);
+    std::int64_t n_both = 0;
+    for_columns(s, [&](std::int64_t column) {
+      for_column(s, column, [&](const Synapses16 &g) {
+        Sides<Rule> sides;
+        sides.template load<false>(s, g, 0);
+        sides.post[0] = vf(1.0f);
+        vf synapse[Rule::n_synapse];
+        renew(s, g, sides, param, bounds, synapse);
+        for (int k = 0; k < Rule::n_synapse; ++k)
+          g.store(s.synapse[k], synapse[k], first(g.count));
+        const vm met = (sides.pre[0] != vf(0.0f)) & first(g.count);
+        for (unsigned set = bits(met); set; set &= set - 1, ++n_both) {
+          const int l = __builtin_ctz(set);
+          s.both[n_both] = g.place[l];
+          for (int k = 0; k < Rule::n_synapse; ++k)
+            s.both_value[n_both * Rule::n_synapse + k] = synapse[k].v[l];
+        }
+      });
+    });
+    for_rows(s, false, s.active, [&](std::int64_t row) {
+      for_row(s, row, [&](const Synapses16 &g) {
+        Sides<Rule> sides;
+        sides.pre[0] = vf(1.0f);
+        for (int k = 1; k < Rule::n_pre; ++k)
+          sides.pre[k] = vf(s.pre[k - 1][g.own]);
+        sides.post[0] = vf(0.0f);
+        for (int k = 1; k < Rule::n_post; ++k)
+          sides.post[k] = gather(s.post[k - 1], g.other, g.count);
+        vf synapse[Rule::n_synapse];
+        renew(s, g, sides, param, bounds, synapse);
+        for (int k = 0; k < Rule::n_synapse; ++k)
+          g.store(s.synapse[k], synapse[k], first(g.count));
+      });
+    });
+    for (std::int64_t e = 0; e < n_both; ++e)
+      for (int k = 0; k < Rule::n_synapse; ++k)
+        s.synapse[k][s.both[e]] = s.both_value[e * Rule::n_synapse + k];
   }
 
 public:
@@ -169,14 +268,17 @@ public:
   static void learn(const IndexedLearn &s) {
     const Params param(s.param);
     const auto row = [&](std::int64_t i) {
-      for_synapses(s.rows, i, [&](const Synapses16 &g) { learn<true>(s, g, param.of); });
+      for_row(s, i, [&](const Synapses16 &g) { learn<true>(s, g, param.of); });
     };
     const auto column = [&](std::int64_t j) {
-      for_synapses(s.columns, j, [&](const Synapses16 &g) { learn<false>(s, g, param.of); });
+      for_column(s, j, [&](const Synapses16 &g) { learn<false>(s, g, param.of); });
     };
-    if (s.event_driven) {
+    if (s.event_driven && s.batch == 1 && !s.changed) {
+      if constexpr (Rule::event_driven)
+        learn_events(s, param.of);
+    } else if (s.event_driven) {
       for_rows(s, false, s.active, row);
-      for_ids_in(s.targets, s.spiking, column);
+      for_columns(s, column);
     } else if (s.rows.place && s.columns.other) {
       // the weights of a column lie side by side more often than those of a row
       for (std::int64_t j = s.targets.begin; j < s.targets.end; ++j)

@@ -39,7 +39,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
 
   static void add_row(const IndexedLearn &s, std::int64_t i, std::int32_t b, const vf *param) {
     const bool spikes = s.pre_spike[b * s.n_pre + i] != 0.0f;
-    for_synapses(s.rows, i, [&](const Synapses16 &g) {
+    for_row(s, i, [&](const Synapses16 &g) {
       Sides<Rule> sides;
       sides.template load<true>(s, g, b);
       if (all_driven() && !any(sides.post_awake()))
@@ -50,7 +50,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
   }
 
   static void add_column(const IndexedLearn &s, std::int64_t j, std::int32_t b, const vf *param) {
-    for_synapses(s.columns, j, [&](const Synapses16 &g) {
+    for_column(s, j, [&](const Synapses16 &g) {
       Sides<Rule> sides;
       sides.template load<false>(s, g, b);
       if (any(sides.pre_awake()))

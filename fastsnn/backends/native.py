@@ -27,7 +27,7 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 STEPWISE = True
-ABI = 6
+ABI = 7
 KINDS = (
     "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
     "compartments", "silent",

@@ -153,6 +153,10 @@ def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str,
         "rate": pointer(p.rate),
         "rate_decay": p.decay,
         "receptor": p.receptor,
+        "dendritic": p.dendritic,
+        "sent": pointer(p.sent),
+        "arriving": pointer(p.arriving),
+        "past": pointer(p.past),
     }
 
 
@@ -193,6 +197,8 @@ def _synapses(s: Synapses, w: Tensor, keep: list[Any]) -> dict[str, Any]:
         "n_weights": w.numel(),
         "filters": s.filters,
         "n_sums": s.n_sums,
+        "delay": s.delay,
+        "delays": pointer(s.delays),
     }
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -98,6 +100,10 @@ class Silent(Grid):
         return torch.zeros(len(spike), self.p.w.shape[1], device=spike.device)
 
 
-KINDS: dict[str, type[Wired]] = {**PLAIN, "compartments": Compartments, "silent": Silent}
+KINDS: dict[str, Callable[[ProjectionPlan], Wired]] = {
+    **PLAIN,
+    "compartments": Compartments,
+    "silent": Silent,
+}
 
 __all__ = ["KINDS"]

@@ -17,6 +17,7 @@ from fastsnn.backends.torch_compartments import KINDS
 from fastsnn.backends.torch_sparse import Ports
 from fastsnn.backends.torch_synapses import Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
+from fastsnn.models.declare import Rule
 from fastsnn.models.language import drawing, reducing, where
 from fastsnn.plan import STEP_ENDED, Plan, PopulationPlan, RunArgs, RunReport
 from fastsnn.random import Purpose, philox, stream, uniform
@@ -101,9 +102,9 @@ class _Run:
         if args.reset:
             for p in self.plan.populations:
                 _reset(p)
+            for wired in self.wired:
+                wired.reset()
             for c in self.plan.projections:
-                if c.rate is not None:
-                    c.rate.zero_()
                 if c.compartments is not None:
                     c.compartments.reset()
             for port in self.plan.ports:
@@ -281,6 +282,8 @@ class _Run:
         if not isinstance(wired, Grid):
             return
         p, args, old = wired.p, self.args, wired.p.w.clone()
+        source, target = (self.plan.populations[k] for k in (p.source, p.target))
+        wired.note(source.spike, target.spike)
         if args.learning:
             if p.rule is not None:
                 self._apply_rule(wired)
@@ -301,46 +304,54 @@ class _Run:
         p, rule = wired.p, wired.p.rule
         assert rule is not None
         source, target = (self.plan.populations[k] for k in (p.source, p.target))
-        pre, post = (source.spike, target.spike) if not rule.lag else (p.last_pre, p.last_post)
-        assert pre is not None
-        assert post is not None
         numbers = dict(zip(rule.learn_params(), p.params, strict=False))
         reward = self.args.reward
         if reward is None:
             reward = torch.ones(self.plan.batch, device=self.plan.device)
         values = {
             "w": wired.read(p.w),
-            "pre": wired.pre(pre.to(torch.float32)),
-            "post": wired.post(post.to(torch.float32)),
             "reward": reward[0] if rule.one_reward else wired.each(reward),
-            **dict(zip(rule.side("pre"), map(wired.pre, p.pre), strict=True)),
-            **dict(zip(rule.side("post"), map(wired.post, p.post), strict=True)),
             **dict(zip(rule.own("synapse"), map(wired.read, p.synapse), strict=True)),
             **numbers,
         }
+        moving = []
+        for at, spike, last, tensors, to in (
+            ("pre", source.spike, p.last_pre, p.pre, wired.pre),
+            ("post", target.spike, p.last_post, p.post, wired.post),
+        ):
+            own = rule.own(at)
+            foreign = len(tensors) - len(own)
+            traces = dict(zip(own, tensors[foreign:], strict=True))
+            moves, seen, late = wired.see(at, spike if last is None else last, [*traces.values()])
+            moving.append((at, moves if last is None else spike.to(torch.float32), traces))
+            known = [*map(to, tensors[:foreign]), *late]
+            values |= {at: seen, **dict(zip(rule.side(at), known, strict=True))}
         with reducing(p.reduction, wired.share):
             learnt = rule.learn(**{k: values[k] for k in rule.functions["learn"].arguments})
         for tensor, new in zip(
             (p.w, *p.synapse), learnt if isinstance(learnt, tuple) else (learnt,), strict=True
         ):
             wired.write(tensor, new)
-        for at, spike, tensors, last in (
-            ("pre", source.spike, p.pre, p.last_pre),
-            ("post", target.spike, p.post, p.last_post),
-        ):
-            own = rule.own(at)
-            if own:
-                traces = dict(zip(own, tensors[len(tensors) - len(own) :], strict=True))
-                known = {**traces, **numbers, at: spike.to(torch.float32)}
-                advance = getattr(rule, f"advance_{at}")
-                arguments = rule.functions[f"advance_{at}"].arguments
-                moved = advance(**{k: known[k] for k in arguments})
-                for name, new in zip(
-                    own, moved if isinstance(moved, tuple) else (moved,), strict=True
-                ):
-                    traces[name].copy_(new)
+        for at, spike, traces in moving:
+            _advance_traces(rule, at, spike, traces, numbers)
+        for last, spike in ((p.last_pre, source.spike), (p.last_post, target.spike)):
             if last is not None:
                 last.copy_(spike)
+
+
+def _advance_traces(
+    rule: type[Rule], at: str, spike: Tensor, traces: dict[str, Tensor], numbers: dict[str, Tensor]
+) -> None:
+    """Advance the rule's own traces of one side by its spikes."""
+    if not traces:
+        return
+    advance = getattr(rule, f"advance_{at}")
+    known = {**traces, **numbers, at: spike}
+    moved = advance(**{k: known[k] for k in rule.functions[f"advance_{at}"].arguments})
+    for trace, new in zip(
+        traces.values(), moved if isinstance(moved, tuple) else (moved,), strict=True
+    ):
+        trace.copy_(new)
 
 
 class _Draws:

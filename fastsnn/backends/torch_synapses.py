@@ -7,6 +7,8 @@ put back by `write`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,9 @@ class Wired:
     def deliver(self, spike: Tensor) -> Tensor:
         """Current [B, n_post] of spikes, float32 0/1 [B, n_pre]."""
         raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what is under way."""
 
 
 class OneToOne(Wired):
@@ -61,6 +66,19 @@ class Grid(Wired):
         for i in spike.any(0).nonzero()[:, 0].tolist():
             current = current + spike[:, i, None] * w[i]
         return current
+
+    def note(self, pre: Tensor, post: Tensor) -> None:
+        """Spikes of the step, bool [B, n]: what is under way to the synapses."""
+
+    def see(self, at: str, spike: Tensor, own: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """What of one side reaches the synapses in the step.
+
+        spike, own: of the step, [B, n].  Returns the spikes that move the rule's own traces, and
+        at the synapses spikes and own traces, [B, *synapses], all float32.
+        """
+        to = self.pre if at == "pre" else self.post
+        spike = spike.to(torch.float32)
+        return spike, to(spike), [to(x) for x in own]
 
     def pre(self, x: Tensor) -> Tensor:
         """Of the source, [B, n_pre] -> [B, *synapses]."""
@@ -138,12 +156,17 @@ class Indexed(Grid):
         return total
 
     def deliver(self, spike: Tensor) -> Tensor:
-        w = self.p.w.flatten()
-        current = torch.zeros(len(spike), self.s.n_post, device=w.device)
+        current = torch.zeros(len(spike), self.s.n_post, device=spike.device)
         for i in spike.any(0).nonzero()[:, 0].tolist():
-            row = slice(self.rows[i], self.rows[i + 1])
-            current[:, self.target[row]] += spike[:, i, None] * w[self.place[row]]
+            self.add(current, spike[:, i], slice(self.rows[i], self.rows[i + 1]))
         return current
+
+    def add(self, current: Tensor, spike: Tensor, row: slice) -> None:
+        """Add some synapses of one neuron to the currents [B, n_post]; its spikes: [B]."""
+        w = self.p.w.flatten()[self.place[row]]
+        for b in spike.nonzero()[:, 0].tolist():
+            # one after another: a pair may be joined more than once
+            current[b].index_add_(0, self.target[row], w)
 
     def changed(self, differs: Tensor) -> Tensor:
         if self.s.filters:
@@ -167,6 +190,71 @@ class Indexed(Grid):
         w.view(-1)[self.place] = own * factor[self.target]
 
 
+class Delayed(Indexed):
+    """Synapses that one side's spikes reach late; a batch of one.
+
+    Axonal: a spike of step t reaches the synapse in step t + delay - 1 and acts in the next one.
+    Dendritic: what a spike adds in step t acts in step t + delay; spikes of the target reach the
+    synapse in step t + delay.
+    """
+
+    def __init__(self, p: ProjectionPlan) -> None:
+        super().__init__(p)
+        assert p.sent is not None
+        self.sent = p.sent
+        self.late = "post" if p.dendritic else "pre"
+        s = self.s
+        steps = torch.full_like(s.post, s.delay) if s.delays is None else s.delays
+        self.steps, self.slowest, self.step = steps.long(), s.delay, 0
+        self.lag = self.steps if p.dendritic else self.steps - 1
+        if p.dendritic:
+            self.columns = _table(self.target, s.n_post, torch.argsort(self.steps, stable=True))
+
+    def reset(self) -> None:
+        self.sent.zero_()
+        if self.p.arriving is not None:
+            self.p.arriving.zero_()
+
+    def begin(self, seed: int, step: int) -> None:
+        self.step = step
+
+    def note(self, pre: Tensor, post: Tensor) -> None:
+        slot = self.step % len(self.sent)
+        self.sent[slot] = (post if self.p.dendritic else pre)[0]
+        if self.p.past is not None:
+            traces = self.p.post if self.p.dendritic else self.p.pre
+            self.p.past[slot] = torch.cat(traces)
+
+    def deliver(self, spike: Tensor) -> Tensor:
+        w, n_post, step = self.p.w[self.place], self.s.n_post, self.step
+        if self.p.arriving is None:
+            current = torch.zeros(n_post, device=w.device)
+            for delay in range(1, self.slowest + 1):
+                sent = self.sent[(step - delay) % len(self.sent)]
+                chosen = (sent[self.s.pre] & (self.steps == delay)).nonzero()[:, 0]
+                current.index_add_(0, self.target[chosen], w[chosen])
+            return current[None]
+        arriving = self.p.arriving
+        arriving[(step - 1) % self.slowest] = 0.0
+        chosen = spike[0][self.s.pre].nonzero()[:, 0]
+        slot = (step - 1 + self.steps[chosen]) % self.slowest
+        arriving.view(-1).index_add_(0, slot * n_post + self.target[chosen], w[chosen])
+        return arriving[step % self.slowest][None].clone()
+
+    def see(self, at: str, spike: Tensor, own: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        if at != self.late:
+            return super().see(at, spike, own)
+        slots = len(self.sent)
+        if self.s.delays is None:
+            lag = self.slowest if self.p.dendritic else self.slowest - 1
+            return super().see(at, self.sent[(self.step - lag) % slots][None], own)
+        neuron = self.s.pre if at == "pre" else self.target
+        slot = (self.step - self.lag) % slots
+        past = self.p.past
+        seen = [] if past is None else [past[slot, k, neuron][None] for k in range(len(own))]
+        return spike.to(torch.float32), self.sent[slot, neuron][None].to(torch.float32), seen
+
+
 def _factor(rows: list[Tensor], norm: Tensor) -> Tensor:
     """norm / sum |row|, the sum in ascending order; a zero sum counts as 1."""
     total = torch.zeros_like(rows[0]) if rows else norm
@@ -175,9 +263,11 @@ def _factor(rows: list[Tensor], norm: Tensor) -> Tensor:
     return norm / torch.where(total == 0.0, 1.0, total)
 
 
-def _table(group: Tensor, n_groups: int) -> Tensor:
-    """Members of every group in ascending order, [most members, n_groups]; len(group) pads."""
-    order = torch.argsort(group, stable=True)
+def _table(group: Tensor, n_groups: int, order: Tensor | None = None) -> Tensor:
+    """Members of every group in ascending or a given order, [most members, n_groups]; len(group)
+    pads."""
+    ascending = torch.argsort(group if order is None else group[order], stable=True)
+    order = ascending if order is None else order[ascending]
     sizes = torch.bincount(group, minlength=n_groups)
     first = sizes.cumsum(0) - sizes
     most = int(sizes.max()) if len(sizes) else 0
@@ -197,6 +287,10 @@ class Pool(Wired):
         padded = torch.cat([s.pre, torch.tensor([s.n_pre], device=s.pre.device)])
         self.windows = padded[_table(s.post.long(), s.n_post)]
 
+    def reset(self) -> None:
+        if self.p.rate is not None:
+            self.p.rate.zero_()
+
     def deliver(self, spike: Tensor) -> Tensor:
         rate = self.p.rate
         assert rate is not None
@@ -210,11 +304,15 @@ class Pool(Wired):
         return value * self.p.w
 
 
-KINDS: dict[str, type[Wired]] = {
+def _listed(p: ProjectionPlan) -> Wired:
+    return Indexed(p) if p.sent is None else Delayed(p)
+
+
+KINDS: dict[str, Callable[[ProjectionPlan], Wired]] = {
     "dense": Grid,
     "one_to_one": OneToOne,
     "all_but_one": AllButOne,
-    "indexed": Indexed,
+    "indexed": _listed,
     "max_pool": Pool,
     "mean_field": MeanField,
 }

@@ -22,7 +22,16 @@ from fastsnn.models.neurons import (
     SubtractiveIF,
 )
 from fastsnn.models.quadratic import Izhikevich2003, IzhikevichDelta
-from fastsnn.models.rules import MSTDP, MSTDPET, Hebbian, PostPre, Rmax, WeightDependentPostPre
+from fastsnn.models.rules import (
+    MSTDP,
+    MSTDPET,
+    Hebbian,
+    PairSTDP,
+    PostPre,
+    Rmax,
+    TripletSTDP,
+    WeightDependentPostPre,
+)
 
 __all__ = [
     "CSRM",
@@ -53,12 +62,14 @@ __all__ = [
     "LIFExp",
     "McCullochPitts",
     "Neuron",
+    "PairSTDP",
     "Param",
     "PostPre",
     "Receptor",
     "Rmax",
     "Rule",
     "SubtractiveIF",
+    "TripletSTDP",
     "Var",
     "WeightDependentPostPre",
 ]

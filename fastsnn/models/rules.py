@@ -10,8 +10,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from fastsnn.models.declare import Param, Rule, Var
-from fastsnn.models.language import exp, over_batch
+from fastsnn.models.declare import Choice, Param, Rule, Var
+from fastsnn.models.language import exp, over_batch, where
 
 
 class PostPre(Rule):
@@ -126,3 +126,103 @@ class Rmax(Rule):
         e = e * leak_e + over_batch(surprise * x_pre)
         w = w + nu * reward * e
         return w, e
+
+
+class PairSTDP(Rule):
+    """Pair STDP with traces of its own, for delays of more than a step, too.
+
+    A presynaptic spike depresses by a_minus * exp(-dt / tau_minus) * f(w) for every postsynaptic
+    spike that reached the synapse dt before it, a postsynaptic one potentiates by
+    a_plus * exp(-dt / tau_plus) * g(w) for every presynaptic one; spikes of one step are no pair.
+
+    pairing: "all" pairs, or the "nearest" of either side only.
+    bound:   "additive": f = g = 1; "multiplicative": f = w - w_min, g = w_max - w.
+
+    Source: Morrison, Diesmann, Gerstner 2008, sections 4.1.1 and 4.1.2.
+    """
+
+    a_plus, a_minus = Param(0.01), Param(0.012)
+    tau_plus, tau_minus = Param(20.0, "ms", gt=0), Param(20.0, "ms", gt=0)
+    pairing = Choice("all", ("all", "nearest"))
+    bound = Choice("additive", ("additive", "multiplicative"))
+    p_plus, p_minus = Var(at="pre"), Var(at="post")
+
+    @property
+    def needs_bounds(self) -> bool:
+        """Whether w_min and w_max must be finite."""
+        return self.values["bound"] == "multiplicative"
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        decay_plus, decay_minus = exp(-dt / p.tau_plus), exp(-dt / p.tau_minus)
+        return {
+            "decay_plus": decay_plus,
+            "decay_minus": decay_minus,
+            # traces hold the spikes up to the step before, as they were then
+            "nu_plus": p.a_plus * decay_plus,
+            "nu_minus": p.a_minus * decay_minus,
+            "forget": float(p.pairing == "nearest"),
+            "soft": float(p.bound == "multiplicative"),
+        }
+
+    def learn(w, pre, post, p_plus, p_minus, w_min, w_max, nu_plus, nu_minus, soft):
+        ltd = over_batch(pre * p_minus)
+        ltp = over_batch(p_plus * post)
+        up = where(soft > 0.0, w_max - w, 1.0)
+        down = where(soft > 0.0, w - w_min, 1.0)
+        w = w + (nu_plus * ltp * up - nu_minus * ltd * down)
+        return w
+
+    def advance_pre(p_plus, pre, decay_plus, forget):
+        return p_plus * decay_plus * (1.0 - forget * pre) + pre
+
+    def advance_post(p_minus, post, decay_minus, forget):
+        return p_minus * decay_minus * (1.0 - forget * post) + post
+
+
+class TripletSTDP(Rule):
+    """Triplet STDP: pairs, and triplets of two spikes of one side with one of the other.
+
+    w -= o1 * (a2_minus + a3_minus * r2) at a presynaptic spike,
+    w += r1 * (a2_plus + a3_plus * o2)   at a postsynaptic spike,
+
+    where r1, r2 (o1, o2) are traces of the presynaptic (postsynaptic) spikes up to just before,
+    with tau_plus, tau_x (tau_minus, tau_y).  Defaults: all-to-all, visual cortex, as in table 4.
+
+    pairing: "all" spikes, or the "nearest" only.   Source: Pfister & Gerstner 2006, eqs 2-4.
+    """
+
+    a2_plus, a3_plus = Param(5e-10), Param(6.2e-3)
+    a2_minus, a3_minus = Param(7e-3), Param(2.3e-4)
+    tau_plus, tau_x = Param(16.8, "ms", gt=0), Param(101.0, "ms", gt=0)
+    tau_minus, tau_y = Param(33.7, "ms", gt=0), Param(125.0, "ms", gt=0)
+    pairing = Choice("all", ("all", "nearest"))
+    r1, r2, o1, o2 = Var(at="pre"), Var(at="pre"), Var(at="post"), Var(at="post")
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        decay_r1, decay_r2 = exp(-dt / p.tau_plus), exp(-dt / p.tau_x)
+        decay_o1, decay_o2 = exp(-dt / p.tau_minus), exp(-dt / p.tau_y)
+        return {
+            "decay_r1": decay_r1,
+            "decay_r2": decay_r2,
+            "decay_o1": decay_o1,
+            "decay_o2": decay_o2,
+            # traces hold the spikes up to the step before, as they were then
+            "nu2_plus": p.a2_plus * decay_r1,
+            "nu3_plus": p.a3_plus * decay_r1 * decay_o2,
+            "nu2_minus": p.a2_minus * decay_o1,
+            "nu3_minus": p.a3_minus * decay_o1 * decay_r2,
+            "forget": float(p.pairing == "nearest"),
+        }
+
+    def learn(w, pre, post, r1, r2, o1, o2, nu2_plus, nu3_plus, nu2_minus, nu3_minus):
+        w = w - over_batch(pre * o1 * (nu2_minus + nu3_minus * r2))
+        w = w + over_batch(post * r1 * (nu2_plus + nu3_plus * o2))
+        return w
+
+    def advance_pre(r1, r2, pre, decay_r1, decay_r2, forget):
+        keep = 1.0 - forget * pre
+        return r1 * decay_r1 * keep + pre, r2 * decay_r2 * keep + pre
+
+    def advance_post(o1, o2, post, decay_o1, decay_o2, forget):
+        keep = 1.0 - forget * post
+        return o1 * decay_o1 * keep + post, o2 * decay_o2 * keep + post

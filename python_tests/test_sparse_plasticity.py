@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plastic sparse projections: rules against closed forms, delays, equal bits everywhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastsnn import Current, Events, Network, Poisson, Sparse, models
+from fastsnn.errors import FastsnnError, ModelError, ShapeError
+from fastsnn.sparse import FixedInDegree
+
+HALF_ULP = 2.0**-24
+SILENT = {"v_thresh": 90.0}  # spikes when it is told to, by a current
+
+
+def told(rule, pre: dict, post: dict, backend: str, *, dt=1.0, steps=400, **options) -> Network:
+    """Synapses i -> i from given spike steps {neuron: steps}; run."""
+    n = 1 + max([*pre, *post])
+    net = Network(dt=dt, backend=backend)
+    net.population("pre", models.Input(), n)
+    net.population("post", models.McCullochPitts(**SILENT), n)
+    wiring = {k: options.pop(k) for k in ("delay", "w") if k in options}
+    ids = torch.arange(n)
+    net.projection(
+        "pre", "post", Sparse(wiring.get("w", 0.5), ids, ids, delay=wiring.get("delay")),
+        rule=rule, name="c", **options,
+    )  # fmt: skip
+    pairs = [(t, i) for i, times in pre.items() for t in times]
+    current = torch.zeros(steps, 1, n)
+    for j, times in post.items():
+        current[list(times), 0, j] = 100.0
+    times, ids = torch.tensor(sorted(pairs), dtype=torch.long).reshape(-1, 2).T
+    net.run(steps * dt, {"pre": Events(times, ids), "post": Current(current)})
+    return net
+
+
+def window(rule, differences, backend: str, **options) -> tuple[torch.Tensor, Network]:
+    """Weights after one pair t_post - t_pre each, in steps."""
+    post = {k: [60] for k in range(len(differences))}
+    pre = {k: [60 - d] for k, d in enumerate(differences)}
+    net = told(rule, pre, post, backend, steps=130, **options)
+    return net.projections["c"].w.double(), net
+
+
+DIFFERENCES = list(range(-40, 41))
+
+
+def exact(differences, a_plus, a_minus, tau_plus, tau_minus) -> torch.Tensor:
+    d = torch.tensor(differences, dtype=torch.float64)
+    up = a_plus * torch.exp(-d / tau_plus)
+    down = -a_minus * torch.exp(d / tau_minus)
+    return torch.where(d > 0, up, torch.where(d < 0, down, 0.0))
+
+
+PAIR = {"a_plus": 0.1, "a_minus": 0.12, "tau_plus": 10.0, "tau_minus": 15.0}
+# a trace rounds twice a step, over 40 steps; the weight is rounded some times
+ROUNDED = 100 * 0.12 * HALF_ULP + 8 * HALF_ULP
+
+
+@pytest.mark.parametrize("pairing", ["all", "nearest"])
+def test_window_of_pairs_is_two_exponentials(pairing, backend):
+    w, _ = window(models.PairSTDP(**PAIR, pairing=pairing), DIFFERENCES, backend)
+    assert (w - 0.5 - exact(DIFFERENCES, **PAIR)).abs().max() <= ROUNDED
+    assert w.min() < 0.4
+    assert w.max() > 0.59
+
+
+@pytest.mark.parametrize("w", [0.0, 0.3, 1.0])
+def test_multiplicative_window_shrinks_towards_the_bounds(w, backend):
+    rule = models.PairSTDP(**PAIR, bound="multiplicative")
+    got, _ = window(rule, DIFFERENCES, backend, w=w, w_min=0.0, w_max=1.0)
+    change = exact(DIFFERENCES, **PAIR)
+    want = torch.where(change > 0, change * (1.0 - w), change * w)
+    assert (got - w - want).abs().max() <= ROUNDED
+
+
+@pytest.mark.parametrize("delay", [1, 2, 7])
+@pytest.mark.parametrize("kind", ["axonal", "dendritic"])
+def test_delays_shift_the_window(kind, delay, backend):
+    w, _ = window(
+        models.PairSTDP(**PAIR), DIFFERENCES, backend, delay=float(delay), delay_kind=kind
+    )
+    # on its way to the soma a spike takes its last step behind the synapse
+    shift = delay if kind == "dendritic" else 1 - delay
+    assert (w - 0.5 - exact([d + shift for d in DIFFERENCES], **PAIR)).abs().max() <= ROUNDED
+
+
+@pytest.mark.parametrize("kind", ["axonal", "dendritic"])
+def test_each_synapse_may_have_its_delay(kind, backend):
+    delays = torch.tensor([1 + (k * 7) % 5 for k in range(len(DIFFERENCES))])
+    w, net = window(models.PairSTDP(**PAIR), DIFFERENCES, backend, delay=delays, delay_kind=kind)
+    shift = delays if kind == "dendritic" else 1 - delays
+    seen = [d + int(s) for d, s in zip(DIFFERENCES, shift, strict=True)]
+    assert (w - 0.5 - exact(seen, **PAIR)).abs().max() <= ROUNDED
+    assert torch.equal(net.projections["c"].synapses.delays, delays.int())
+
+
+@pytest.mark.parametrize("kind", ["axonal", "dendritic"])
+def test_current_comes_after_the_delay_with_the_weight_of_its_time(kind, backend):
+    """A weight that grows from a spike to its arrival acts as it is then (axonal), or as it was."""
+    net = Network(dt=0.5, backend=backend)
+    net.population("pre", models.Input(), 1)
+    net.population("post", models.McCullochPitts(**SILENT), 1, sum_input=True)
+    rule = models.PairSTDP(a_plus=0.25, a_minus=0.0, tau_plus=1e9)
+    wiring = Sparse(0.5, [0], [0], delay=3.0)
+    net.projection("pre", "post", wiring, rule=rule, delay_kind=kind, name="c")
+    summed, w = net.monitor("post", "summed"), net.monitor("c", "w")
+    current = torch.zeros(30, 1, 1)
+    current[[3, 10]] = 100.0
+    net.run(15.0, {"pre": Events([2, 7], [0, 0]), "post": Current(current)})
+    came = summed.get()[:, 0, 0].diff(prepend=torch.zeros(1)) - current[:, 0, 0]
+    assert came.nonzero()[:, 0].tolist() == [8, 13]  # six steps later
+    seen = w.get()[:, 0]
+    # axonal: as after the step before it acts; dendritic: as after the step of the spike
+    assert came[8] == (seen[7] if kind == "axonal" else seen[2])
+    assert came[13] == (seen[12] if kind == "axonal" else seen[7])
+    assert seen[12] > seen[7]
+
+
+def test_nearest_spikes_only(backend):
+    for pairing, terms in (("nearest", [5]), ("all", [5, 12, 30])):
+        rule = models.PairSTDP(**PAIR, pairing=pairing)
+        net = told(rule, {0: [70, 88, 95]}, {0: [100]}, backend)
+        want = sum(0.1 * math.exp(-d / 10.0) for d in terms)
+        assert abs(float(net.projections["c"].w) - 0.5 - want) <= ROUNDED
+
+
+def triplets(rho: float, delta: float, n: int, p: dict) -> float:
+    """Change of w by n pairs, t_post - t_pre = delta, at rho Hz: eqs 2-4 in float64."""
+    period = 1000.0 / rho
+    events = sorted(
+        [(k * period, 0) for k in range(n)] + [(k * period + delta, 1) for k in range(n)]
+    )
+    x, last, w = [0.0] * 4, 0.0, 0.0
+    taus = [p["tau_plus"], p["tau_x"], p["tau_minus"], p["tau_y"]]
+    for t, post in events:
+        x = [v * math.exp(-(t - last) / tau) for v, tau in zip(x, taus, strict=True)]
+        last = t
+        if post:
+            w += x[0] * (p["a2_plus"] + p["a3_plus"] * x[3])
+            x[2], x[3] = x[2] + 1, x[3] + 1
+        else:
+            w -= x[2] * (p["a2_minus"] + p["a3_minus"] * x[1])
+            x[0], x[1] = x[0] + 1, x[1] + 1
+    return w
+
+
+@pytest.mark.parametrize("delta", [10, -10])
+def test_triplets_depend_on_the_frequency_of_pairs(delta, backend):
+    """60 pairs at 10 to 50 Hz, as in Pfister & Gerstner 2006, fig. 5."""
+    rule = models.TripletSTDP()
+    grown = []
+    for rho in (10.0, 20.0, 40.0, 50.0):
+        period = round(1000.0 / rho)
+        pre = [20 + k * period for k in range(60)]
+        post = [t + delta for t in pre]
+        net = told(rule, {0: pre}, {0: post}, backend, steps=60 * period + 100)
+        got = float(net.projections["c"].w) - 0.5
+        assert abs(got - triplets(1000.0 / period, delta, 60, rule.values)) <= 60 * 8 * HALF_ULP
+        grown.append(got)
+    assert grown[-1] > 0.3  # potentiation at a high frequency, whatever the order
+    assert grown[-1] == max(grown)
+
+
+# ---- equal bits ----
+
+RULES = {
+    "none": lambda: None,
+    "pair": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06),
+    "nearest": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06, pairing="nearest"),
+    "soft": lambda: models.PairSTDP(a_plus=0.3, a_minus=0.2, bound="multiplicative"),
+    "triplet": lambda: models.TripletSTDP(a2_plus=0.01, a3_plus=0.05, a2_minus=0.02, a3_minus=0.01),
+}
+
+
+@st.composite
+def nets(draw) -> dict:
+    n_pre, n_post = (draw(st.sampled_from([1, 15, 17, 33, 70])) for _ in range(2))
+    n_syn = draw(st.sampled_from([0, 1, n_pre, 3 * n_pre, n_pre * n_post]))
+    g = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    slow = draw(st.sampled_from([1, 2, 5, 19]))
+    delay = draw(st.sampled_from(["none", "one", "each"]))
+    recurrent = draw(st.booleans())
+    n_pre = n_post if recurrent else n_pre
+    rule = draw(st.sampled_from([*RULES]))
+    return {
+        "sizes": (n_pre, n_post),
+        "recurrent": recurrent,
+        "pre": torch.randint(n_pre, (n_syn,), generator=g),
+        "post": torch.randint(n_post, (n_syn,), generator=g),
+        "w": torch.rand(n_syn, generator=g) * 2.0 - 0.3,
+        "delay": {"none": None, "one": float(slow)}.get(
+            delay, torch.randint(1, slow + 1, (n_syn,), generator=g)
+        ),
+        "rule": rule,
+        "options": {
+            "delay_kind": draw(st.sampled_from(["axonal", "dendritic"])),
+            "norm": draw(st.sampled_from([None, None, 20.0])),
+            "weight_decay": draw(st.sampled_from([0.0, 0.0, 0.01])),
+            **({"w_min": -0.5, "w_max": 2.0} if rule == "soft" or draw(st.booleans()) else {}),
+        },
+        "mask": draw(st.sampled_from([None, None, 0.3])),
+        "acts": draw(
+            st.lists(st.sampled_from(["run", "run", "still", "reset", "save"]), max_size=4)
+        ),
+    }
+
+
+def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str, torch.Tensor]:
+    """State after a sequence of runs."""
+    n_pre, n_post = case["sizes"]
+    net = Network(dt=1.0, seed=5, backend=backend, threads=threads)
+    source = "post" if case["recurrent"] else "pre"
+    net.population("pre", models.Input(), n_pre)
+    net.population("post", models.LIF(tau_m=20.0, t_refrac=2.0), n_post)
+    wiring = Sparse(case["w"], case["pre"], case["post"], delay=case["delay"], multapses=True)
+    net.projection(source, "post", wiring, rule=RULES[case["rule"]](), name="c", **case["options"])
+    g = torch.Generator().manual_seed(3)
+    for act in ["run", *case["acts"], "run"]:
+        net.train(act != "still")
+        if act == "reset":
+            net.reset_state()
+        if act == "save":
+            net.save(tmp_path / "net")
+            net = Network.load(tmp_path / "net", backend=backend, threads=threads)
+        masks = None
+        if case["mask"] is not None and act == "still":
+            masks = {"c": torch.rand(len(case["w"]), generator=g) < case["mask"]}
+        net.run(
+            23.0,
+            {
+                "pre": Poisson(torch.rand(1, n_pre, generator=g) * 150.0),
+                "post": torch.rand(23, 1, n_post, generator=g) * 6.0,
+            },
+            masks=masks,
+        )
+    return {k: v.clone() for k, v in net.state_dict().items()}
+
+
+@settings(max_examples=60)
+@given(case=nets())
+def test_backends_and_threads_give_equal_bits(case, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nets")
+    want = outcome(case, "torch", None, folder)
+    for threads in (1, 2, 3):
+        got = outcome(case, "cpu", threads, folder)
+        for name, value in want.items():
+            assert torch.equal(got[name], value), name
+
+
+@pytest.mark.parametrize("kind", ["axonal", "dendritic"])
+@pytest.mark.parametrize("delay", [4.0, "each"])
+def test_a_run_in_parts_is_one_run(kind, delay, backend):
+    def make():
+        g = torch.Generator().manual_seed(1)
+        net = Network(seed=2, backend=backend)
+        net.population("E", models.LIF(), 40)
+        ids = torch.randint(40, (2, 400), generator=g)
+        d = torch.randint(1, 9, (400,), generator=g) if delay == "each" else delay
+        net.projection(
+            "E", "E", Sparse(0.6, *ids, delay=d, multapses=True), rule=RULES["pair"](),
+            delay_kind=kind, w_max=2.0, name="c",
+        )  # fmt: skip
+        return net, torch.rand(60, 1, 40, generator=g) * 5.0
+
+    whole, current = make()
+    whole.run(60.0, {"E": Current(current)})
+    parts, _ = make()
+    for first, last in ((0, 1), (1, 20), (20, 60)):
+        parts.run(float(last - first), {"E": Current(current[first:last])})
+    for name, value in whole.state_dict().items():
+        assert torch.equal(parts.state_dict()[name], value), name
+
+
+# ---- mistakes ----
+
+
+def test_mistakes_are_named(backend):
+    net = Network(backend=backend)
+    net.population("A", models.LIF(), 4, traces=True)
+    net.population("B", models.LIF(), 4, traces=True)
+
+    def connect(delay, rule=None, w=1.0, **options):
+        return net.projection(
+            "A", "B", Sparse(w, [0, 1], [1, 2], delay=delay), rule=rule, **options
+        )
+
+    with pytest.raises(ModelError, match="delay_kind='slow', expected one of axonal, dendritic"):
+        connect(1.0, delay_kind="slow")
+    with pytest.raises(ModelError, match=r"delay=-1\.0, expected finite ms"):
+        connect(-1.0)
+    with pytest.raises(ModelError, match="expected finite ms"):
+        connect(math.nan)
+    with pytest.raises(ShapeError, match="3 delays, expected one number or 2"):
+        connect([1.0, 2.0, 3.0])
+    with pytest.raises(ModelError, match=r"PostPre reads 'x_pre' of the population.*PairSTDP"):
+        connect(3.0, models.PostPre())
+    with pytest.raises(ModelError, match="MSTDP reads spikes of the step before"):
+        connect(3.0, models.MSTDP())
+    with pytest.raises(ModelError, match="PairSTDP needs finite w_min and w_max"):
+        connect(1.0, models.PairSTDP(bound="multiplicative"))
+    with pytest.raises(ShapeError, match="given twice, expected once; multapses=True"):
+        net.projection("A", "B", Sparse(1.0, [0, 0], [1, 1]))
+    connect(3.0, models.PairSTDP())
+    with pytest.raises(FastsnnError, match="need batch_size=1, got 2"):
+        net.set_batch_size(2)
+    assert net.batch_size == 1
+
+
+def test_wirings_of_fastsnn_sparse_learn(backend):
+    def make(**options):
+        net = Network(dt=0.1, seed=4, backend=backend)
+        net.population("E", models.LIF(), 50)
+        wiring = FixedInDegree(10, w=0.5, delay=1.5)
+        return net.projection("E", "E", wiring, rule=models.PairSTDP(), **options)
+
+    c = make(delay_kind="dendritic")
+    assert torch.bincount(c.synapses.post.long(), minlength=50).tolist() == [10] * 50
+    assert (c.synapses.delay, c.kind) == (15, "indexed")
+    assert torch.equal(make().synapses.pre, c.synapses.pre)
