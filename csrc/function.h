@@ -6,5 +6,6 @@
 #if defined(__CUDACC__)
 #define FASTSNN_FN __host__ __device__ __forceinline__
 #else
-#define FASTSNN_FN inline
+// in a file with all models the compiler would leave some as calls, with vectors in memory
+#define FASTSNN_FN __attribute__((always_inline)) inline
 #endif

@@ -33,7 +33,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     int count;
     std::int32_t b;
 
-    vf receptor(int k) const {
+    [[gnu::always_inline]] vf receptor(int k) const {
       const std::int64_t port = (k + 1) * static_cast<std::int64_t>(d.batch) + b;
       return sum_currents(a.currents[port], a.n_currents[port], j, count);
     }
@@ -60,7 +60,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   };
 
   // whole numbers are padded to groups
-  static vf take(const Current &c, std::int64_t j) {
+  [[gnu::always_inline]] static vf take(const Current &c, std::int64_t j) {
     i32x16 whole;
     const i32x16 zero = {};
     std::memcpy(&whole, c.whole + j, sizeof whole);
@@ -68,7 +68,15 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     return vf(__builtin_convertvector(whole, f32x16)) * vf(c.grain);
   }
 
-  static vf sum_currents(const Current *c, std::int32_t n, std::int64_t j, int count) {
+  [[gnu::always_inline]] static vf sum_currents(const Current *c, std::int32_t n, std::int64_t j,
+                                                int count) {
+    // most often
+    if (n == 1 && c->whole && !c->bias)
+      return take(*c, j);
+    return sum_any(c, n, j, count);
+  }
+
+  static vf sum_any(const Current *c, std::int32_t n, std::int64_t j, int count) {
     vf sum(0.0f);
     for (std::int32_t k = 0; k < n; ++k) {
       vf part;
@@ -227,14 +235,14 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     for (int k = 0; k < Model::n_param && scalar; ++k)
       tile.param[0][k] = vf(*d.param[k].ptr);
     if (d.batch == 1) {
-      switch (only(a, 0)) {
-      case Only::row:
-        return single<scalar, Only::row>(d, a, tile.param[0]);
-      case Only::whole:
-        return single<scalar, Only::whole>(d, a, tile.param[0]);
-      case Only::any:
-        return single<scalar, Only::any>(d, a, tile.param[0]);
+      // what a model with receptors gets at i_syn is seldom worth code of its own
+      if constexpr (Model::n_receptor == 0) {
+        if (only(a, 0) == Only::row)
+          return single<scalar, Only::row>(d, a, tile.param[0]);
+        if (only(a, 0) == Only::whole)
+          return single<scalar, Only::whole>(d, a, tile.param[0]);
       }
+      return single<scalar, Only::any>(d, a, tile.param[0]);
     }
     constexpr std::int64_t width = tile_groups * lanes;
     for (std::int64_t first = a.range.begin; first < a.range.end; first += width) {

@@ -14,7 +14,7 @@ namespace fastsnn::inline FASTSNN_ISA {
 // Each delay's part of the rows of the sources goes to the queue of the step in which it acts.
 inline void send_rows(const sparse::Rows &rows, Ids sources, std::int64_t first, std::uint64_t step,
                       sparse::Queues &queues) {
-  constexpr std::uint32_t most_at_once = sparse::Queues::slack_words, block = 16;
+  constexpr std::uint32_t block = 16, stride = sparse::Queues::slack_words;
   const std::uint32_t *const words = rows.words.get();
   const std::uint64_t *const start = rows.start.get() + first;
   sparse::Queues::Tail *const tails = queues.tails();
@@ -44,10 +44,13 @@ inline void send_rows(const sparse::Rows &rows, Ids sources, std::int64_t first,
       const std::uint32_t n = count[d];
       const std::uint64_t slot = (step + first_delay + d) & mask;
       sparse::Queues::Tail &tail = tails[slot];
-      if (n <= most_at_once && n <= tail.limit - tail.end) [[likely]] {
-        // always two blocks: a loop over so few would be mispredicted
-        std::memcpy(tail.end, synapses, block * sizeof *synapses);
-        std::memcpy(tail.end + block, synapses + block, block * sizeof *synapses);
+      if (n <= tail.limit - tail.end) [[likely]] {
+        // whole strides, for what stands behind the end does not count: most rows take one turn
+        std::uint32_t k = 0;
+        do {
+          std::memcpy(tail.end + k, synapses + k, stride * sizeof *synapses);
+          k += stride;
+        } while (k < n);
         tail.end += n;
       } else {
         queues.append(static_cast<std::int64_t>(slot), synapses, n);
@@ -58,8 +61,18 @@ inline void send_rows(const sparse::Rows &rows, Ids sources, std::int64_t first,
 }
 
 inline void add_up(const std::uint32_t *words, std::uint32_t n, std::int32_t *sums) {
-  for (std::uint32_t k = 0; k < n; ++k)
-    sums[words[k] & 0xffff] += static_cast<std::int32_t>(words[k]) >> 16;
+  constexpr std::uint32_t together = 16, ahead = 128;
+  const auto add = [&](std::uint32_t word) {
+    sums[word & 0xffff] += static_cast<std::int32_t>(word) >> 16;
+  };
+  std::uint32_t k = 0;
+  for (; k + together <= n; k += together) {
+    __builtin_prefetch(words + k + ahead);
+    for (std::uint32_t i = 0; i < together; ++i)
+      add(words[k + i]);
+  }
+  for (; k < n; ++k)
+    add(words[k]);
 }
 
 // events of 16 neurons by inversion of one word each; thresholds ascend

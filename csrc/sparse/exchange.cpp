@@ -10,12 +10,13 @@ namespace fastsnn::sparse {
 
 namespace {
 
-// sums of a tile: about what L1 holds
-constexpr std::int64_t tile_places = 12'288;
+// sums of a tile: they stay in L2; smaller ones cost more in shorter parts of rows than L1 gives
+// back
+constexpr std::int64_t tile_places = 49'152, largest_tile = 60'000;
 // synapses that a source should have in a tile: looking for a row takes as long as some
 constexpr double row_synapses = 64.0;
 // words that are on their way from memory while a row is read
-constexpr double words_ahead = 1024.0;
+constexpr double words_ahead = 4096.0;
 constexpr std::uint64_t never = ~std::uint64_t(0);
 
 std::vector<std::int64_t> sizes(const Plan &plan) {
@@ -42,7 +43,7 @@ int choose_tiles(const Plan &plan, int threads) {
   const auto by_rows = static_cast<std::int64_t>(plan.expected_synapses / sources / row_synapses);
   const auto parts = [&](std::int64_t size) { return (places + size - 1) / size; };
   const std::int64_t wanted =
-      std::max({std::min(parts(tile_places), by_rows), parts(most_places / 2), std::int64_t(1)});
+      std::max({std::min(parts(tile_places), by_rows), parts(largest_tile), std::int64_t(1)});
   return static_cast<int>((wanted + threads - 1) / threads * threads);
 }
 
