@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -407,8 +408,10 @@ def test_layers_become_a_graph_that_runs_alike() -> None:
     x = 2 * torch.rand(20, 2, 1, 6, 6)
     with torch.no_grad():
         want = net(x)
-    made = load(graph, dt=1e-3, reset="subtract").run(x).output
+    loaded = load(graph, dt=1e-3, reset="subtract")
+    made = loaded.run(x).output
     torch.testing.assert_close(made, want, atol=1e-5, rtol=1e-4)
+    assert torch.equal(pickle.loads(pickle.dumps(loaded)).run(x).output, made)
     assert want.abs().max() > 0.01
     with pytest.raises(GraphError, match=r"layer '0' \(BatchNorm1d\)"):
         save(torch.nn.Sequential(torch.nn.BatchNorm1d(3)), dt=1.0, input_shape=(3,))

@@ -104,10 +104,11 @@ class Each(Node):
     """A function of single samples [C, ...]: convolutions and pools."""
 
     def __init__(
-        self, function: Callable[..., Tensor], weight: Any = None, bias: Any = None
+        self, function: str, options: dict[str, Any], weight: Any = None, bias: Any = None
     ) -> None:
         super().__init__()
-        self.function = function
+        # by its name in torch.nn.functional, so that a graph can be pickled
+        self.function, self.options = function, options
         self.weight = None if weight is None else _parameter(weight)
         self.bias = None if bias is None else _parameter(bias)
         self.fields = tuple((k, k) for k in ("weight", "bias") if getattr(self, k) is not None)
@@ -115,7 +116,7 @@ class Each(Node):
     def forward(self, x: Tensor) -> Tensor:
         """The function of every step and sample."""
         weights = [] if self.weight is None else [self.weight, self.bias]
-        y = self.function(x.flatten(0, 1), *weights)
+        y = getattr(F, self.function)(x.flatten(0, 1), *weights, **self.options)
         return y.unflatten(0, x.shape[:2])
 
 
@@ -286,8 +287,6 @@ def _pair(value: Any, n: int) -> tuple[int, ...]:
 
 
 def _conv(n: int) -> Callable[[Any, Reading], Node]:
-    function = F.conv1d if n == 1 else F.conv2d
-
     def maker(node: Any, reading: Reading) -> Node:
         padding = node.padding if isinstance(node.padding, str) else _pair(node.padding, n)
         options = {
@@ -296,7 +295,7 @@ def _conv(n: int) -> Callable[[Any, Reading], Node]:
             "dilation": _pair(node.dilation, n),
             "groups": int(node.groups),
         }
-        return Each(lambda x, w, b: function(x, w, b, **options), node.weight, node.bias)
+        return Each(f"conv{n}d", options, node.weight, node.bias)
 
     return maker
 
@@ -309,7 +308,7 @@ def _pool(total: bool) -> Callable[[Any, Reading], Node]:
             "padding": _pair(node.padding, 2),
             "divisor_override": 1 if total else None,
         }
-        return Each(lambda x: F.avg_pool2d(x, **options))
+        return Each("avg_pool2d", options)
 
     return maker
 
