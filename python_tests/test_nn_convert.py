@@ -33,7 +33,7 @@ def compare(theirs: Any, ours: Any, run: Any, x: Tensor, spikes: int = 0) -> Non
                  for k, p in layer.named_parameters()}  # fmt: skip
         grads = [given.grad, *(named[k] for k in sorted(named))]
         made.append((outputs, grads))
-    rate = float(made[0][0][spikes].mean())
+    rate = float(made[0][0][spikes].detach().mean())
     assert 0.02 < rate < 0.95, f"the neurons fire at {rate}"
     for a, b in zip(made[1][0], made[0][0], strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
