@@ -41,6 +41,10 @@ Indexed::Indexed(const ProjectionPlan &plan, const Plan &network, const Populati
     const std::vector<float *> &side = plan.dendritic ? plan.post : plan.pre;
     past_ = std::make_unique<Past>(plan.past, late_slots(), late_n(), side);
   }
+  if (plan.terminal) {
+    terminals_ = std::make_unique<Terminals>(*plan.terminal, plan.efficacy, network);
+    terminals_->reserve(threads);
+  }
 }
 
 void Indexed::reserve_learning(State &s) {
@@ -162,6 +166,8 @@ void Indexed::begin(int thread) {
 }
 
 void Indexed::reset(int thread) {
+  if (terminals_)
+    terminals_->reset(source_.range(thread));
   if (!is_late())
     return;
   State &s = states_[thread];
@@ -181,6 +187,14 @@ void Indexed::reach(State &s, std::int64_t step) {
   }
 }
 
+void Indexed::prepare(int thread, const Ids *) {
+  // before deliver counts the step: `step` is the one before
+  const State &s = states_[thread];
+  const bool late = is_late() && !plan_.dendritic;
+  terminals_->advance(thread, source_.range(thread),
+                      late ? s.sent.bytes(s.step + 1 - synapses_.delay) : source_.plan().spike);
+}
+
 void Indexed::deliver(int thread, const Ids *last) {
   State &s = states_[thread];
   ++s.step;
@@ -193,7 +207,7 @@ void Indexed::deliver(int thread, const Ids *last) {
   const auto add = [&](Ids spikes, std::int64_t b) {
     float *current = current_.get() + b * stride_;
     std::fill(current + own.begin, current + own.end, 0.0f);
-    kernels_.deliver_indexed(plan_.w, lists, spikes, current);
+    kernels_.deliver_indexed(plan_.w, lists, spikes, efficacy(b), current);
   };
   if (synapses_.delays)
     return add({s.reached.data(), static_cast<std::int32_t>(s.reached.size())}, 0);
@@ -207,10 +221,12 @@ void Indexed::deliver_dendritic(State &s, const SynapseLists &lists, Range own, 
   float *past = arriving(s.step - 1);
   std::fill(past + own.begin, past + own.end, 0.0f);
   if (!synapses_.delays)
-    return kernels_.deliver_indexed(plan_.w, lists, last, arriving(s.step - 1 + synapses_.delay));
+    return kernels_.deliver_indexed(plan_.w, lists, last, efficacy(0),
+                                    arriving(s.step - 1 + synapses_.delay));
   for (std::int32_t k = 0; k < last.n; ++k)
     for (std::int64_t at = lists.first[last.ptr[k]]; at < lists.last[last.ptr[k]]; ++at)
-      arriving(s.step - 1 + synapses_.delays[at])[synapses_.post[at]] += plan_.w[at];
+      arriving(s.step - 1 + synapses_.delays[at])[synapses_.post[at]] +=
+          terminals_ ? plan_.w[at] * efficacy(0)[last.ptr[k]] : plan_.w[at];
 }
 
 void Indexed::note(State &s, int side, const Ids *lists) {
@@ -269,10 +285,19 @@ void Indexed::learn(int thread, std::int64_t, const Ids *pre, const Ids *post) {
     plan_.rule->learn_shared(step);
   else
     plan_.rule->learn_indexed(step);
+  if (rule_acts && plan_.every && (s.step + 1) % plan_.every == 0)
+    consolidate(step);
   if (learning_)
     s.outside = false;
   for (int side = 0; side < 2 && rule_acts; ++side)
     forget(s, side);
+}
+
+void Indexed::consolidate(const IndexedLearn &step) const {
+  if (threads_ == 1)
+    return plan_.rule->consolidate(step, {0, synapses_.n});
+  for (std::int64_t r = 0; r < n_pre_ * row_parts(); ++r)
+    plan_.rule->consolidate(step, {step.rows.first[r], step.rows.last[r]});
 }
 
 IndexedLearn Indexed::tell(State &s, int thread) const {

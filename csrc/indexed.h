@@ -10,6 +10,7 @@
 #include "late.h"
 #include "merged.h"
 #include "projection.h"
+#include "terminals.h"
 
 namespace fastsnn {
 
@@ -21,6 +22,8 @@ public:
   bool learns() const override { return plain_ || event_; }
   void begin_run(const RunArgs &args, int index, bool known_ahead) override;
   void begin(int thread) override;
+  bool prepares() const override { return terminals_ != nullptr; }
+  void prepare(int thread, const Ids *last) override;
   void deliver(int thread, const Ids *last) override;
   const float *row(int thread, std::int64_t, std::int64_t b) const override {
     return plan_.dendritic ? arriving(states_[thread].step) : current_.get() + b * stride_;
@@ -30,7 +33,7 @@ public:
   void learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) override;
   // traces of the source, weights that others deliver
   bool reads_others(bool) const override { return learns(); }
-  bool reads_spike_bytes() const override { return learns_own_; }
+  bool reads_spike_bytes() const override { return learns_own_ || terminals_; }
   bool has_own_variables() const override { return learns_own_ || past_; }
   void advance_own(int thread, const Ids *pre, const Ids *post) override;
   void normalise(int thread) override;
@@ -83,8 +86,11 @@ private:
   const std::uint8_t *spikes_of(int thread, int side) const override;
   void reach(State &, std::int64_t step);
   void deliver_dendritic(State &, const SynapseLists &, Range own, Ids last);
-  void deliver_axonal(State &, const SynapseLists &, Range own);
+  const float *efficacy(std::int64_t b) const {
+    return terminals_ ? terminals_->efficacy() + b * n_pre_ : nullptr;
+  }
   IndexedLearn tell(State &, int thread) const;
+  void consolidate(const IndexedLearn &) const;
   void note(State &, int side, const Ids *lists);
   void forget(State &, int side);
   void normalise_filters(State &);
@@ -104,6 +110,7 @@ private:
   std::vector<std::int32_t> row_post_;               // [n]: targets less their lags, if those differ
   Buffer<float> current_;                            // [B, stride]
   std::unique_ptr<Past> past_;
+  std::unique_ptr<Terminals> terminals_;
   std::vector<State> states_;
 };
 

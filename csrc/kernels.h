@@ -11,7 +11,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 7;
+inline constexpr int kernel_abi = 8;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }
@@ -240,6 +240,8 @@ public:
   // synapses in lists, each with a weight of its own, or sharing them
   virtual void learn_indexed(const IndexedLearn &) const = 0;
   virtual void learn_shared(const IndexedLearn &) const = 0;
+  // synapses of a range of places
+  virtual void consolidate(const Learning &, Range) const = 0;
   // own variables of a range [begin, end) of a flat [B * n] side
   virtual void advance_own(bool post, float *const *own, const std::uint8_t *spike,
                            const float *param, Range) const = 0;
@@ -308,8 +310,9 @@ struct Kernels {
                         std::int64_t out_stride, int vectors);
   // current of batch element b of packed slabs
   void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out);
-  // out[other] += w of the rows of spikes, one after another
-  void (*deliver_indexed)(const float *w, const SynapseLists &rows, Ids spikes, float *out);
+  // out[other] += w of the rows of spikes, one after another; w * scale[row] where that is given
+  void (*deliver_indexed)(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
+                          float *out);
   // out[own] = sum of the signals of the rows, or, with a delay, added to the ring
   void (*deliver_signals)(const Signals &, Ids rows, float *out);
   // rate = rate - rate * decay for n elements

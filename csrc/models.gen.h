@@ -1297,6 +1297,45 @@ struct SubtractiveIF {
   }
 };
 
+struct TsodyksMarkram {
+  static constexpr const char* name = "TsodyksMarkram";
+  static constexpr int n_state = 3;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 3;
+  static constexpr int n_receptor = 0;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = -1;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T u_0 = param[0];
+    const T decay_u = param[1];
+    const T decay_r = param[2];
+    T u = state[0];
+    T r = state[1];
+    T efficacy = state[2];
+    spike = (i_syn > lit<T>(0.0f));
+    u = (u * decay_u);
+    u = where(spike, (u + (u_0 * (lit<T>(1.0f) - u))), u);
+    r = (lit<T>(1.0f) + ((r - lit<T>(1.0f)) * decay_r));
+    efficacy = where(spike, (u * r), efficacy);
+    r = where(spike, (r - efficacy), r);
+    state[0] = u;
+    state[1] = r;
+    state[2] = efficacy;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct Hebbian {
   static constexpr const char* name = "Hebbian";
   static constexpr int n_term = 2;
@@ -1309,6 +1348,7 @@ struct Hebbian {
   static constexpr int reward = -1;
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
@@ -1340,6 +1380,9 @@ struct Hebbian {
   template <class T>
   static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct MSTDP {
@@ -1354,6 +1397,7 @@ struct MSTDP {
   static constexpr int reward = -1;
   static constexpr int lag = 1;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
@@ -1395,6 +1439,9 @@ struct MSTDP {
     [[maybe_unused]] T post = spike;
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct MSTDPET {
@@ -1409,6 +1456,7 @@ struct MSTDPET {
   static constexpr int reward = 8;
   static constexpr int lag = 1;
   static constexpr bool event_driven = false;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
@@ -1456,6 +1504,9 @@ struct MSTDPET {
     [[maybe_unused]] T post = spike;
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct PairSTDP {
@@ -1470,6 +1521,7 @@ struct PairSTDP {
   static constexpr int reward = -1;
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
@@ -1488,11 +1540,11 @@ struct PairSTDP {
   }
   template <class T>
   static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
-    const T w_min = param[0];
-    const T w_max = param[1];
-    const T nu_plus = param[2];
-    const T nu_minus = param[3];
-    const T soft = param[4];
+    const T w_min = param[3];
+    const T w_max = param[4];
+    const T nu_plus = param[5];
+    const T nu_minus = param[6];
+    const T soft = param[7];
     T w = synapse[0];
     auto ltd = term[0];
     auto ltp = term[1];
@@ -1503,19 +1555,22 @@ struct PairSTDP {
   }
   template <class T>
   static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-    const T decay_plus = param[5];
-    const T forget = param[6];
+    const T decay_plus = param[0];
+    const T forget = param[1];
     T p_plus = own[0];
     [[maybe_unused]] T pre = spike;
     own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
   }
   template <class T>
   static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-    const T forget = param[6];
-    const T decay_minus = param[7];
+    const T forget = param[1];
+    const T decay_minus = param[2];
     T p_minus = own[0];
     [[maybe_unused]] T post = spike;
     own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+  }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
@@ -1531,6 +1586,7 @@ struct PostPre {
   static constexpr int reward = -1;
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
@@ -1562,6 +1618,140 @@ struct PostPre {
   template <class T>
   static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct PowerSTDP {
+  static constexpr const char* name = "PowerSTDP";
+  static constexpr int n_term = 2;
+  static constexpr int n_synapse = 1;
+  static constexpr int n_pre = 2;
+  static constexpr int n_post = 2;
+  static constexpr int n_pre_state = 1;
+  static constexpr int n_post_state = 1;
+  static constexpr int n_param = 6;
+  static constexpr int reward = -1;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
+  static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T p_minus = post_side[1];
+      return (pre * p_minus);
+    } else if constexpr (K == 1) {
+      const T p_plus = pre_side[1];
+      const T post = post_side[0];
+      return (p_plus * post);
+    } else {
+      return lit<T>(0.0f);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    const T nu_plus = param[3];
+    const T nu_minus = param[4];
+    const T mu = param[5];
+    T w = synapse[0];
+    auto ltd = term[0];
+    auto ltp = term[1];
+    auto grown = exp((mu * log(maximum(w, lit<T>(0.0f)))));
+    w = (w + (((nu_plus * ltp) * grown) - ((nu_minus * ltd) * w)));
+    synapse[0] = w;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay_plus = param[0];
+    const T forget = param[1];
+    T p_plus = own[0];
+    [[maybe_unused]] T pre = spike;
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T forget = param[1];
+    const T decay_minus = param[2];
+    T p_minus = own[0];
+    [[maybe_unused]] T post = spike;
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+  }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct RewardSTDP {
+  static constexpr const char* name = "RewardSTDP";
+  static constexpr int n_term = 2;
+  static constexpr int n_synapse = 2;
+  static constexpr int n_pre = 2;
+  static constexpr int n_post = 2;
+  static constexpr int n_pre_state = 1;
+  static constexpr int n_post_state = 1;
+  static constexpr int n_param = 8;
+  static constexpr int reward = 7;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool consolidates = true;
+  static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T p_minus = post_side[1];
+      return (pre * p_minus);
+    } else if constexpr (K == 1) {
+      const T p_plus = pre_side[1];
+      const T post = post_side[0];
+      return (p_plus * post);
+    } else {
+      return lit<T>(0.0f);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    const T nu_plus = param[3];
+    const T nu_minus = param[4];
+    T w = synapse[0];
+    T e = synapse[1];
+    auto ltd = term[0];
+    auto ltp = term[1];
+    e = (e + ((nu_plus * ltp) - (nu_minus * ltd)));
+    synapse[0] = w;
+    synapse[1] = e;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay_plus = param[0];
+    const T forget = param[1];
+    T p_plus = own[0];
+    [[maybe_unused]] T pre = spike;
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T forget = param[1];
+    const T decay_minus = param[2];
+    T p_minus = own[0];
+    [[maybe_unused]] T post = spike;
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+  }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+    const T gain = param[5];
+    const T decay_e = param[6];
+    const T reward = param[7];
+    T w = synapse[0];
+    T e = synapse[1];
+    synapse[0] = (w + ((gain * reward) * e));
+    synapse[1] = (e * decay_e);
+  }
 };
 
 struct Rmax {
@@ -1576,6 +1766,7 @@ struct Rmax {
   static constexpr int reward = 3;
   static constexpr int lag = 0;
   static constexpr bool event_driven = false;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {false};
   static constexpr bool post_driven[] = {false};
   template <int K, class T>
@@ -1608,6 +1799,9 @@ struct Rmax {
   template <class T>
   static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct TripletSTDP {
@@ -1622,6 +1816,7 @@ struct TripletSTDP {
   static constexpr int reward = -1;
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
@@ -1675,6 +1870,9 @@ struct TripletSTDP {
     own[0] = (((o1 * decay_o1) * keep) + post);
     own[1] = (((o2 * decay_o2) * keep) + post);
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct WeightDependentPostPre {
@@ -1689,6 +1887,7 @@ struct WeightDependentPostPre {
   static constexpr int reward = -1;
   static constexpr int lag = 0;
   static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
@@ -1723,13 +1922,16 @@ struct WeightDependentPostPre {
   template <class T>
   static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
   }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
 };
 
 template <class... Models>
 struct List {};
 
-using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF>;
+using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
 using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, PowerSTDP, RewardSTDP, Rmax, TripletSTDP, WeightDependentPostPre>;
 
 }  // namespace fastsnn::models

@@ -85,6 +85,8 @@ Plan make_plan(const py::dict &d) {
     const auto p = item.cast<py::dict>();
     plan.projections.push_back(projection(p, plan));
     find_rule(plan.projections.back(), p, *plan.kernels);
+    if (auto &terminal = plan.projections.back().terminal)
+      find_kernel(*terminal, get(p, "terminal").cast<py::dict>(), *plan.kernels);
     const auto *kernel = plan.populations[plan.projections.back().target].kernel;
     if (plan.projections.back().receptor > kernel->n_receptor())
       throw py::value_error("projection '" + plan.projections.back().name + "': no such receptor");

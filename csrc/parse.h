@@ -188,6 +188,13 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.sent = pointer<std::uint8_t>(d, "sent");
   p.arriving = pointer<float>(d, "arriving");
   p.past = pointer<float>(d, "past");
+  p.every = number<std::int64_t>(d, "every");
+  if (const py::object terminal = get(d, "terminal"); !terminal.is_none()) {
+    p.terminal = population(terminal.cast<py::dict>());
+    p.efficacy = index_below(d, "efficacy", p.terminal->state.size());
+    same(static_cast<std::size_t>(p.terminal->n), static_cast<int>(plan.populations[p.source].n),
+         p.name + " terminals");
+  }
   if (p.kind == Kind::indexed || p.kind == Kind::max_pool)
     p.synapses = synapses(get(d, "synapses").cast<py::dict>());
   if (p.kind == Kind::compartments)

@@ -98,6 +98,9 @@ struct ProjectionPlan {
   bool dendritic = false;
   std::uint8_t *sent = nullptr;
   float *arriving = nullptr, *past = nullptr;
+  std::int64_t every = 0; // steps after which the rule consolidates, 0: never
+  std::optional<PopulationPlan> terminal; // of the source's size
+  int efficacy = 0;                       // of the terminal's variables
 };
 
 // where spikes of sparse projections and drives arrive

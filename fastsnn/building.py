@@ -99,7 +99,7 @@ def projection(
     sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
     if isinstance(connectivity, Wiring):
         connectivity.check(f"Projection '{name}'", *sizes)
-    if isinstance(connectivity, Wiring) and rule is None:
+    if isinstance(connectivity, Wiring) and rule is None and options["short_term"] is None:
         if sign := _sign(ends[1], receptor):
             connectivity.check_sign(f"Projection '{name}'", sign)
         # the backend takes the memory later, for all of them

@@ -17,6 +17,7 @@ from fastsnn.executing import execute
 from fastsnn.features import Feature
 from fastsnn.inputs import Retry
 from fastsnn.models.declare import Neuron, Rule
+from fastsnn.models.terminals import Terminal
 from fastsnn.monitors import Monitor
 from fastsnn.plan import Plan, RunArgs, RunReport, make_plan
 from fastsnn.population import Population
@@ -120,6 +121,7 @@ class Network:
         bias: Tensor | None = None,
         features: Sequence[Feature] = (),
         delay_kind: str = "axonal",
+        short_term: Terminal | None = None,
     ) -> Projection | SparseProjection:
         """Connect two populations; spikes arrive one step later, or after the wiring's delays.
 
@@ -133,16 +135,16 @@ class Network:
         reduction: of updates over the batch, "sum", "mean" or "max".  bias: current added every
         step, [n_post] (of a convolution also [filters]).  features: what happens to the signals of
         a Dense wiring, in order: Mask, Intensity, Probability, Bias, Degradation, Delay,
-        Adaptation.  delay_kind: of a listed wiring, whether
-        its delays hold back the source's spikes ("axonal") or those of the target ("dendritic") on
-        their way to the synapses; docs/sparse.md.
+        Adaptation.  Of listed wirings: delay_kind: which side's spikes are late at the synapses,
+        the source's ("axonal") or the target's ("dendritic"); short_term: TsodyksMarkram(...).
 
         Raises ModelError, ShapeError.
         """
         made = building.projection(
             self, source, target, connectivity, name, receptor, rule,
             {"w_min": w_min, "w_max": w_max, "norm": norm, "weight_decay": weight_decay,
-             "reduction": reduction, "bias": bias, "features": features, "delay_kind": delay_kind},
+             "reduction": reduction, "bias": bias, "features": features, "delay_kind": delay_kind,
+             "short_term": short_term},
         )  # fmt: skip
         kept = self.sparse if isinstance(made, SparseProjection) else self.projections
         kept[made.name] = made

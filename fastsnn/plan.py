@@ -9,7 +9,7 @@ plan in place; it never looks at the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -98,6 +98,8 @@ class ProjectionPlan:
     sent: Tensor | None = None  # bool [slots, n]: spikes of the late side
     arriving: Tensor | None = None  # dendritic: float32 [delay, n_post], currents that act in t
     past: Tensor | None = None  # float32 [slots, own variables, n] of the late side, as seen in t
+    every: int = 0  # steps after which the rule consolidates, 0: never
+    terminal: PopulationPlan | None = None  # its `efficacy` scales what a spike delivers
 
     @property
     def bounded(self) -> bool:
@@ -339,6 +341,13 @@ def _population(index: int, p: Population) -> PopulationPlan:
     )
 
 
+def _terminal(p: Projection) -> PopulationPlan | None:
+    if p.terminal is None:
+        return None
+    names = type(p.terminal.model).state()
+    return replace(_population(0, p.terminal), state=tuple(p.state[k] for k in names))
+
+
 def _projection(index: int, p: Projection, populations: dict[str, int]) -> ProjectionPlan:
     return ProjectionPlan(
         name=p.name,
@@ -371,4 +380,6 @@ def _projection(index: int, p: Projection, populations: dict[str, int]) -> Proje
         sent=p.state.get("sent"),
         arriving=p.state.get("arriving"),
         past=p.state.get("past"),
+        every=p.every,
+        terminal=_terminal(p),
     )

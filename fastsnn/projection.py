@@ -16,6 +16,7 @@ from fastsnn.connectivity import Connectivity, Dense, all_finite
 from fastsnn.errors import ModelError, ShapeError
 from fastsnn.features import Feature
 from fastsnn.models.declare import Rule
+from fastsnn.models.terminals import Terminal
 from fastsnn.population import Population
 from fastsnn.synapses import Synapses
 
@@ -49,6 +50,7 @@ class Projection:
         receptor: str | None = None,
         features: Sequence[Feature] = (),
         delay_kind: str = "axonal",
+        short_term: Terminal | None = None,
     ) -> None:
         self.name, self.source, self.target = name, source, target
         self.port, self.receptor = receptor or "i_syn", target.receptor(receptor)
@@ -87,6 +89,7 @@ class Projection:
         for name_ in type(rule).own("synapse") if rule else ():
             self.state[name_] = torch.zeros(layout.w, device=self.device)
         self.check_delays(target.batch_size)
+        self.terminal = None if short_term is None else self._terminal(short_term)
         self._features: Features | None = None
         if features:
             self._take(features, index)
@@ -125,6 +128,10 @@ class Projection:
         if self.kind == "max_pool":
             self.state["rate"] = torch.zeros(self._sizes()[:2], device=self.device)
         self._allocate_delays()
+        if self.terminal is not None:
+            self.terminal.allocate(self.target.batch_size)
+            names = type(self.terminal.model).state()
+            self.state |= {name: self.terminal.state[name] for name in names}
         if self.rule is None:
             return
         kind, (batch, n_pre, n_post) = type(self.rule), self._sizes()
@@ -138,10 +145,36 @@ class Projection:
                 )
 
     @property
+    def every(self) -> int:
+        """Steps after which the rule consolidates; 0: never."""
+        if self.rule is None or not type(self.rule).consolidates:
+            return 0
+        return max(1, round(float(self.rule.values["interval"]) / self.target.dt))  # type: ignore[arg-type]
+
+    @property
     def delayed(self) -> str | None:
         """The side whose spikes reach the synapses late: "pre", "post" or None."""
         slow = self.synapses is not None and self.synapses.delay > 1
         return "post" if self.dendritic else "pre" if slow else None
+
+    def _terminal(self, model: Terminal) -> Population:
+        """The presynaptic terminals, as a population of their own."""
+        what = type(model).__name__
+        taken = set(type(self.rule).variables) if self.rule else set()
+        if not isinstance(model, Terminal) or "efficacy" not in type(model).state():
+            raise ModelError(f"{self}: short_term={model!r}, expected e.g. TsodyksMarkram().")
+        if not self.wiring.is_listed or (self.synapses.delays is not None and not self.dendritic):  # type: ignore[union-attr]
+            raise ModelError(
+                f"{self}: {what} needs listed synapses, whose delays are all the same or dendritic."
+            )
+        if clash := taken & set(type(model).state()):
+            raise ModelError(f"{self}: '{min(clash)}' is a variable of rule and {what} alike.")
+        return Population(
+            f"{self.name}.terminal", model, self.source.shape, dt=self.source.dt,
+            batch_size=self.source.batch_size, device=self.device, traces=False,
+            traces_additive=False, tau_trace=20.0, trace_scale=1.0, sum_input=False,
+            one_spike=False,
+        )  # fmt: skip
 
     def _allocate_delays(self) -> None:
         """Make room for what is under way: slot step % slots."""
@@ -165,6 +198,8 @@ class Projection:
 
     def reset(self) -> None:
         """Forget running rates and spikes under way; weights and the rule's own traces are kept."""
+        if self.terminal is not None:
+            self.terminal.reset()
         for name in ("rate", "sent", "arriving"):
             if name in self.state:
                 self.state[name].zero_()
@@ -175,9 +210,11 @@ class Projection:
         """Take other parameters of the same rule; see `Network.set_rule`."""
         if type(rule) is not type(self.rule):
             raise ModelError(f"{self}: its rule is {self.rule!r}, which {rule!r} cannot replace.")
-        old, self.rule = self.rule, rule
+        (old, every), self.rule = (self.rule, self.every), rule
         try:
             self._check_rule()
+            if self.every != every:
+                raise ModelError(f"{self}: the interval of its rule stays {every} steps.")
         except ModelError:
             self.rule = old
             raise
@@ -342,6 +379,12 @@ class Projection:
         if self.rule is None:
             return
         kind = type(self.rule)
+        shared = self.synapses is None or self.synapses.weight is not None
+        if kind.consolidates and (shared or self.norm is not None or self.weight_decay):
+            raise ModelError(
+                f"{self}: {kind.__name__} needs listed synapses (Sparse(...) or a wiring of "
+                f"fastsnn.sparse) without norm and weight_decay."
+            )
         for name, value in self.rule.values.items():
             if isinstance(value, Tensor):
                 raise ModelError(f"{self}: {kind.__name__}({name}=...) must be one number.")

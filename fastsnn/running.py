@@ -140,7 +140,7 @@ def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
         p
         for outer in net.projections.values()
         for p in (outer, *outer.learners())
-        if p.rule and "reward" in p.rule.functions["learn"].arguments
+        if p.rule and p.rule.rewarded()
     ]
     if reward is None:
         if needs and net.learning:

@@ -141,6 +141,7 @@ def save(net: Network, path: str | Path) -> None:
                 "bias": keep(f"{c.name}.bias", c.bias),
                 "features": [feature(f"{c.name}.{k}", f) for k, f in c.features.items()],
                 "delay_kind": "dendritic" if c.dendritic else "axonal",
+                "short_term": model(f"{c.name}.terminal", c.terminal.model) if c.terminal else None,
             }
             for c in net.projections.values()
         ],
@@ -248,6 +249,7 @@ def _build(
                 w=0.0, **{k: get(v) for k, v in c.get("wiring", {}).items()}
             ),
             rule=model(c["rule"]),
+            short_term=model(c.get("short_term")),
             receptor=c.get("receptor"),
             w_min=get(c["w_min"]),
             w_max=get(c["w_max"]),

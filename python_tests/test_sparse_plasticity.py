@@ -167,6 +167,107 @@ def test_triplets_depend_on_the_frequency_of_pairs(delta, backend):
     assert grown[-1] == max(grown)
 
 
+@pytest.mark.parametrize("mu", [0.0, 0.4, 1.0])
+def test_power_law_of_potentiation(mu, backend):
+    rule = models.PowerSTDP(lam=0.1, alpha=0.5, mu=mu, w_0=2.0, tau_plus=10.0, tau_minus=15.0)
+    for w in (0.25, 1.0, 7.0):
+        got, _ = window(rule, DIFFERENCES, backend, w=w)
+        up, down = 0.1 * 2.0 ** (1.0 - mu) * w**mu, 0.1 * 0.5 * w
+        want = exact(DIFFERENCES, up, down, 10.0, 15.0)
+        assert (got - w - want).abs().max() <= 200 * HALF_ULP * max(w, 1.0)
+
+
+def eligible(backend: str, **options) -> Network:
+    """One pair, 5 ms apart, completed in step 20 of 1 ms."""
+    values = {"a_plus": 0.2, "tau_plus": 10.0, "tau_e": 50.0, "nu": 0.01, **options}
+    net = Network(backend=backend)
+    net.population("pre", models.Input(), 1)
+    net.population("post", models.McCullochPitts(**SILENT), 1)
+    net.projection("pre", "post", Sparse(0.5, [0], [0]), rule=models.RewardSTDP(**values), name="c")
+    current = torch.zeros(30, 1, 1)
+    current[20] = 100.0
+    net.run(30.0, {"pre": Events([15], [0]), "post": Current(current)}, reward=0.0)
+    return net
+
+
+def test_reward_acts_on_what_is_left_of_the_eligibility(backend):
+    net = eligible(backend)
+    c, left = net.projections["c"], 0.2 * math.exp(-5 / 10.0)
+    # it fades at the end of every interval of 10 ms
+    assert abs(float(c.state["e"]) - left * math.exp(-10 / 50.0)) <= 1e-7
+    assert float(c.w) == 0.5
+    net.run(40.0, reward=3.0)
+    area = left * 50.0 * (math.exp(-10 / 50.0) - math.exp(-50 / 50.0))
+    assert abs(float(c.w) - 0.5 - 0.01 * 3.0 * area) <= 1e-6
+    net.run(1000.0, reward=-3.0)
+    area -= left * 50.0 * math.exp(-50 / 50.0)
+    assert abs(float(c.w) - 0.5 - 0.01 * 3.0 * area) <= 1e-6
+
+
+def test_a_shorter_interval_changes_little(backend):
+    weights = []
+    for interval in (1.0, 5.0, 10.0):
+        net = eligible(backend, interval=interval, tau_e=1000.0)
+        net.run(500.0, reward=1.0)
+        weights.append(float(net.projections["c"].w) - 0.5)
+    assert weights[0] > 0.1
+    assert max(weights) - min(weights) <= 10.0 / 1000.0 * weights[0]
+
+
+def released(intervals, u_0, tau_rec, tau_facil) -> list[float]:
+    """Efficacy of spikes some ms apart, Tsodyks, Pawelzik, Markram 1998, in float64."""
+    u, r, out = 0.0, 1.0, []
+    for dt in (math.inf, *intervals):
+        u = u * math.exp(-dt / tau_facil) if tau_facil else 0.0
+        r = 1.0 - (1.0 - r) * math.exp(-dt / tau_rec)
+        u += u_0 * (1.0 - u)
+        out.append(u * r)
+        r -= u * r
+    return out
+
+
+@pytest.mark.parametrize("tau_facil", [0.0, 300.0])
+@pytest.mark.parametrize(
+    ("kind", "delay"),
+    [("axonal", None), ("axonal", 4.0), ("dendritic", 4.0), ("dendritic", "each")],
+)
+def test_terminals_release_what_recovered(kind, delay, tau_facil, backend):
+    net = Network(backend=backend)
+    net.population("pre", models.Input(), 2)
+    net.population("post", models.McCullochPitts(**SILENT), 2, sum_input=True)
+    model = models.TsodyksMarkram(u_0=0.2, tau_rec=150.0, tau_facil=tau_facil)
+    delay = torch.tensor([4, 6]) if delay == "each" else delay
+    wiring = Sparse(torch.tensor([8.0, 4.0]), [0, 1], [0, 1], delay=delay)
+    net.projection("pre", "post", wiring, short_term=model, delay_kind=kind, name="c")
+    summed = net.monitor("post", "summed")
+    intervals = [5, 20, 20, 20, 150]
+    times = [10, *(10 + sum(intervals[: k + 1]) for k in range(len(intervals)))]
+    net.run(260.0, {"pre": Events(times, [0] * len(times))})
+    came = summed.get()[:, 0, :].diff(dim=0, prepend=torch.zeros(1, 2))
+    first = 1 if delay is None else 4
+    assert came[:, 0].nonzero()[:, 0].tolist() == [t + first for t in times]
+    assert not came[:, 1].any()
+    got = came[[t + first for t in times], 0].double() / 8.0
+    want = torch.tensor(released(intervals, 0.2, 150.0, tau_facil), dtype=torch.float64)
+    # u and r are rounded every step, the sum at every spike
+    assert (got - want).abs().max() <= 260 * 4 * HALF_ULP
+
+
+def test_steady_state_of_depression_and_facilitation(backend):
+    net = Network(backend=backend)
+    net.population("pre", models.Input(), 1)
+    net.population("post", models.McCullochPitts(**SILENT), 1)
+    model = models.TsodyksMarkram(u_0=0.1, tau_rec=100.0, tau_facil=500.0)
+    net.projection("pre", "post", Sparse(1.0, [0], [0]), short_term=model, name="c")
+    net.run(4010.0, {"pre": Events(range(0, 4001, 20), [0] * 201)})
+    f, d = math.exp(-20 / 500.0), math.exp(-20 / 100.0)
+    u = 0.1 / (1.0 - 0.9 * f)
+    r = (1.0 - d) / (1.0 - (1.0 - u) * d)
+    assert abs(float(net.projections["c"].state["efficacy"]) - u * r) <= 1e-5
+    net.reset_state()
+    assert float(net.projections["c"].state["r"]) == 1.0
+
+
 # ---- equal bits ----
 
 RULES = {
@@ -174,6 +275,7 @@ RULES = {
     "pair": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06),
     "nearest": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06, pairing="nearest"),
     "soft": lambda: models.PairSTDP(a_plus=0.3, a_minus=0.2, bound="multiplicative"),
+    "reward": lambda: models.RewardSTDP(a_plus=0.3, a_minus=0.2, nu=0.05, interval=7.0),
     "triplet": lambda: models.TripletSTDP(a2_plus=0.01, a3_plus=0.05, a2_minus=0.02, a3_minus=0.01),
 }
 
@@ -198,10 +300,12 @@ def nets(draw) -> dict:
             delay, torch.randint(1, slow + 1, (n_syn,), generator=g)
         ),
         "rule": rule,
+        "short_term": draw(st.sampled_from([False, False, True])),
         "options": {
             "delay_kind": draw(st.sampled_from(["axonal", "dendritic"])),
             "norm": draw(st.sampled_from([None, None, 20.0])),
             "weight_decay": draw(st.sampled_from([0.0, 0.0, 0.01])),
+            **({"norm": None, "weight_decay": 0.0} if rule == "reward" else {}),
             **({"w_min": -0.5, "w_max": 2.0} if rule == "soft" or draw(st.booleans()) else {}),
         },
         "mask": draw(st.sampled_from([None, None, 0.3])),
@@ -219,7 +323,12 @@ def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str
     net.population("pre", models.Input(), n_pre)
     net.population("post", models.LIF(tau_m=20.0, t_refrac=2.0), n_post)
     wiring = Sparse(case["w"], case["pre"], case["post"], delay=case["delay"], multapses=True)
-    net.projection(source, "post", wiring, rule=RULES[case["rule"]](), name="c", **case["options"])
+    each = isinstance(case["delay"], torch.Tensor) and case["options"]["delay_kind"] == "axonal"
+    model = models.TsodyksMarkram(tau_rec=40.0, tau_facil=20.0) if case["short_term"] else None
+    net.projection(
+        source, "post", wiring, rule=RULES[case["rule"]](), short_term=None if each else model,
+        name="c", **case["options"],
+    )  # fmt: skip
     g = torch.Generator().manual_seed(3)
     for act in ["run", *case["acts"], "run"]:
         net.train(act != "still")
@@ -238,6 +347,7 @@ def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str
                 "post": torch.rand(23, 1, n_post, generator=g) * 6.0,
             },
             masks=masks,
+            reward=float(torch.randn(1, generator=g)),
         )
     return {k: v.clone() for k, v in net.state_dict().items()}
 
@@ -304,8 +414,17 @@ def test_mistakes_are_named(backend):
         connect(3.0, models.MSTDP())
     with pytest.raises(ModelError, match="PairSTDP needs finite w_min and w_max"):
         connect(1.0, models.PairSTDP(bound="multiplicative"))
+    with pytest.raises(ModelError, match="RewardSTDP needs listed synapses"):
+        connect(1.0, models.RewardSTDP(), norm=1.0)
+    with pytest.raises(ModelError, match="TsodyksMarkram needs listed synapses"):
+        connect([2.0, 3.0], short_term=models.TsodyksMarkram())
+    with pytest.raises(ModelError, match=r"short_term=LIF.*expected e\.g\. TsodyksMarkram"):
+        connect(1.0, short_term=models.LIF())
     with pytest.raises(ShapeError, match="given twice, expected once; multapses=True"):
         net.projection("A", "B", Sparse(1.0, [0, 0], [1, 1]))
+    c = net.projection("B", "A", Sparse(1.0, [0], [1]), rule=models.RewardSTDP())
+    with pytest.raises(ModelError, match="the interval of its rule stays 10 steps"):
+        net.set_rule(c, models.RewardSTDP(interval=5.0))
     connect(3.0, models.PairSTDP())
     with pytest.raises(FastsnnError, match="need batch_size=1, got 2"):
         net.set_batch_size(2)

@@ -71,6 +71,12 @@ public:
   void learn_indexed(const IndexedLearn &s) const override { Indexed<Rule>::learn(s); }
   void learn_shared(const IndexedLearn &s) const override { Shared<Rule>::learn(s); }
 
+  void consolidate([[maybe_unused]] const Learning &s,
+                   [[maybe_unused]] Range range) const override {
+    if constexpr (Rule::consolidates)
+      Plain<Rule>::consolidate(s, range);
+  }
+
   void advance_own(bool post, float *const *own, const std::uint8_t *spike, const float *param,
                    Range range) const override {
     Plain<Rule>::advance_own(post, own, spike, param, range);
@@ -82,7 +88,7 @@ struct NoRule {
   static constexpr const char *name = "";
   static constexpr int n_term = 0, n_synapse = 1, n_pre = 1, n_post = 1, n_pre_state = 0,
                        n_post_state = 0, n_param = 0, reward = -1, lag = 0;
-  static constexpr bool event_driven = false;
+  static constexpr bool event_driven = false, consolidates = false;
   static constexpr bool pre_driven[] = {false}, post_driven[] = {false};
   template <int K, class T> static T term(const T *, const T *, T, const T *) { return T(0.0f); }
   template <class T> static void learn(T *, const T *, const T *) {}

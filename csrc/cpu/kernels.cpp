@@ -155,8 +155,23 @@ void deliver_rows(const float *w, const SynapseLists &rows, Ids spikes, float *o
   }
 }
 
-void deliver_indexed(const float *w, const SynapseLists &rows, Ids spikes, float *out) {
-  rows.place ? deliver_rows<true>(w, rows, spikes, out) : deliver_rows<false>(w, rows, spikes, out);
+void deliver_scaled(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
+                    float *out) {
+  for (std::int32_t k = 0; k < spikes.n; ++k) {
+    const std::int64_t last = rows.last[spikes.ptr[k]];
+    for (std::int64_t at = rows.first[spikes.ptr[k]]; at < last; ++at)
+      out[rows.other[at]] += w[at] * scale[spikes.ptr[k]];
+  }
+}
+
+void deliver_indexed(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
+                     float *out) {
+  if (scale)
+    deliver_scaled(w, rows, spikes, scale, out);
+  else if (rows.place)
+    deliver_rows<true>(w, rows, spikes, out);
+  else
+    deliver_rows<false>(w, rows, spikes, out);
 }
 
 // f(first element, how many) of every group of a range

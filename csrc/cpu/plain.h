@@ -223,6 +223,24 @@ public:
     }
   }
 
+  static void consolidate(const Learning &s, Range range) {
+    const Params param(s.param);
+    for (std::int64_t at = range.begin; at < range.end; at += lanes) {
+      const int count = static_cast<int>(std::min<std::int64_t>(lanes, range.end - at));
+      vf synapse[Rule::n_synapse];
+      for (int k = 0; k < Rule::n_synapse; ++k)
+        synapse[k] = load_n(s.synapse[k] + at, count);
+      Rule::consolidate(synapse, param.of);
+      if (s.bounded)
+        synapse[0] = minimum(maximum(synapse[0], load_column(s.w_min, at, count)),
+                             load_column(s.w_max, at, count));
+      if (s.zero)
+        synapse[0] = where(load_mask(s.zero + at, count), vf(0.0f), synapse[0]);
+      for (int k = 0; k < Rule::n_synapse; ++k)
+        store_n(s.synapse[k] + at, synapse[k], count);
+    }
+  }
+
   static void advance_own(bool post, float *const *own,
                           const std::uint8_t *spike, const float *params,
                           Range range) {

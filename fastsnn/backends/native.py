@@ -27,7 +27,7 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 STEPWISE = True
-ABI = 7
+ABI = 8
 KINDS = (
     "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
     "compartments", "silent",

@@ -157,6 +157,9 @@ def _projection(p: ProjectionPlan, keep: list[Any], naming: Naming) -> dict[str,
         "sent": pointer(p.sent),
         "arriving": pointer(p.arriving),
         "past": pointer(p.past),
+        "every": p.every,
+        "terminal": None if p.terminal is None else _population(p.terminal, keep, naming),
+        "efficacy": p.terminal.model.state().index("efficacy") if p.terminal else 0,
     }
 
 

@@ -19,7 +19,14 @@ from fastsnn.backends.torch_synapses import Grid, Wired
 from fastsnn.inputs import TWO_32, BoundInput
 from fastsnn.models.declare import Rule
 from fastsnn.models.language import drawing, reducing, where
-from fastsnn.plan import STEP_ENDED, Plan, PopulationPlan, RunArgs, RunReport
+from fastsnn.plan import (
+    STEP_ENDED,
+    Plan,
+    PopulationPlan,
+    ProjectionPlan,
+    RunArgs,
+    RunReport,
+)
 from fastsnn.random import Purpose, philox, stream, uniform
 
 NAME = "torch"
@@ -289,16 +296,31 @@ class _Run:
                 self._apply_rule(wired)
             if p.weight_decay:
                 p.w.mul_(_float32(1.0 - p.weight_decay))
-            if p.rule is not None and p.bounded:
-                low, high = (
-                    b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max)
-                )
-                p.w.copy_(where(p.w > low, p.w, low))
-                p.w.copy_(where(p.w < high, p.w, high))
+            if p.rule is not None:
+                _clip(p)
+            if p.every and (self._clock + 1) % p.every == 0:
+                self._consolidate(wired)
+                _clip(p)
         if p.index in args.masks:
             p.w.masked_fill_(args.masks[p.index], 0.0)
         if p.changed is not None:
             p.changed.logical_or_(wired.changed(p.w != old))
+
+    def _consolidate(self, wired: Grid) -> None:
+        p, rule = wired.p, wired.p.rule
+        assert rule is not None
+        reward = self.args.reward
+        values = {
+            **dict(zip(rule.learn_params(), p.params, strict=False)),
+            **dict(zip(("w", *rule.own("synapse")), (p.w, *p.synapse), strict=True)),
+            "reward": torch.ones(()) if reward is None else reward[0],
+        }
+        arguments = rule.functions["consolidate"].arguments
+        new = rule.consolidate(**{k: values[k] for k in arguments})
+        for tensor, value in zip(
+            (p.w, *p.synapse), new if isinstance(new, tuple) else (new,), strict=True
+        ):
+            tensor.copy_(value)
 
     def _apply_rule(self, wired: Grid) -> None:
         p, rule = wired.p, wired.p.rule
@@ -377,6 +399,13 @@ def _reset(p: PopulationPlan) -> None:
     for window in p.windows:
         window.data.zero_()
         window.head.zero_()
+
+
+def _clip(p: ProjectionPlan) -> None:
+    if p.bounded:
+        low, high = (b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max))
+        p.w.copy_(where(p.w > low, p.w, low))
+        p.w.copy_(where(p.w < high, p.w, high))
 
 
 def _normalize(wired: Wired) -> None:

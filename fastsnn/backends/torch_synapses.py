@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fastsnn.backends.torch_terminals import Terminals
 from fastsnn.models.language import maximum
 from fastsnn.plan import ProjectionPlan
 
@@ -127,6 +128,7 @@ class Indexed(Grid):
         self.place = self.place.long()
         self.sharing = _table(self.place, int(self.place.max()) + 1) if s.filters else None
         self.columns = None if s.filters else _table(self.target, s.n_post)
+        self.terminals = None if p.terminal is None else Terminals(p.terminal)
 
     def pre(self, x: Tensor) -> Tensor:
         return x[:, self.s.pre]
@@ -157,16 +159,25 @@ class Indexed(Grid):
 
     def deliver(self, spike: Tensor) -> Tensor:
         current = torch.zeros(len(spike), self.s.n_post, device=spike.device)
+        spike = self.release(spike)
         for i in spike.any(0).nonzero()[:, 0].tolist():
             self.add(current, spike[:, i], slice(self.rows[i], self.rows[i + 1]))
         return current
 
+    def release(self, spike: Tensor) -> Tensor:
+        """What arriving spikes scale weights by, [B, n_pre]: 1, or their terminals' efficacy."""
+        return spike if self.terminals is None else spike * self.terminals.release(spike)
+
+    def reset(self) -> None:
+        if self.terminals is not None:
+            self.terminals.reset()
+
     def add(self, current: Tensor, spike: Tensor, row: slice) -> None:
-        """Add some synapses of one neuron to the currents [B, n_post]; its spikes: [B]."""
+        """Add some synapses of one neuron to the currents [B, n_post]; its releases: [B]."""
         w = self.p.w.flatten()[self.place[row]]
         for b in spike.nonzero()[:, 0].tolist():
             # one after another: a pair may be joined more than once
-            current[b].index_add_(0, self.target[row], w)
+            current[b].index_add_(0, self.target[row], w * spike[b])
 
     def changed(self, differs: Tensor) -> Tensor:
         if self.s.filters:
@@ -211,6 +222,7 @@ class Delayed(Indexed):
             self.columns = _table(self.target, s.n_post, torch.argsort(self.steps, stable=True))
 
     def reset(self) -> None:
+        super().reset()
         self.sent.zero_()
         if self.p.arriving is not None:
             self.p.arriving.zero_()
@@ -229,11 +241,17 @@ class Delayed(Indexed):
         w, n_post, step = self.p.w[self.place], self.s.n_post, self.step
         if self.p.arriving is None:
             current = torch.zeros(n_post, device=w.device)
+            # terminals stand at the ends of axons of one length
+            sent = self.sent[(step - self.slowest) % len(self.sent)]
+            scale = self.release(sent[None].to(torch.float32))
+            w = w if self.terminals is None else w * scale[0, self.s.pre]
             for delay in range(1, self.slowest + 1):
                 sent = self.sent[(step - delay) % len(self.sent)]
                 chosen = (sent[self.s.pre] & (self.steps == delay)).nonzero()[:, 0]
                 current.index_add_(0, self.target[chosen], w[chosen])
             return current[None]
+        scale = self.release(spike)
+        w = w if self.terminals is None else w * scale[0, self.s.pre]
         arriving = self.p.arriving
         arriving[(step - 1) % self.slowest] = 0.0
         chosen = spike[0][self.s.pre].nonzero()[:, 0]

@@ -24,7 +24,7 @@ def built_in(kind: type[Model]) -> list[type[Model]]:
     found = [
         m
         for m in vars(models).values()
-        if inspect.isclass(m) and issubclass(m, kind) and m not in (Neuron, Rule, models.Input)
+        if inspect.isclass(m) and issubclass(m, kind) and m.functions and m is not models.Input
     ]
     return sorted(found, key=lambda m: m.__name__)
 

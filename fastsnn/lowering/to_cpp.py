@@ -272,6 +272,7 @@ def _rule_struct(model: type[Rule]) -> str:
         _constant("int", "reward", len(params) - 1 if model.one_reward else -1),
         _constant("int", "lag", model.lag),
         _constant("bool", "event_driven", model.event_driven),
+        _constant("bool", "consolidates", model.consolidates),
         *(f"static constexpr bool {at}_driven[] = {{{driven(at)}}};" for at in ("pre", "post")),
         "template <int K, class T>",
         *_function(
@@ -287,8 +288,29 @@ def _rule_struct(model: type[Rule]) -> str:
         ),
         *_advance(model, "pre", params),
         *_advance(model, "post", params),
+        *_consolidate(model, synapse, params),
     ]
     return _struct(model, lines)
+
+
+def _consolidate(model: type[Rule], synapse: list[str], params: list[str]) -> Lines:
+    lines: Lines = []
+    if model.consolidates:
+        body, printer = model.functions["consolidate"], Printer()
+        read = _read(body.assignments, body.returns)
+        lines = [
+            *_unpack("param", params, read, body.assignments),
+            *_unpack("synapse", synapse, set(), None),
+            *_assignments(body.assignments, printer, {*synapse, *(read & set(params))}),
+            *(f"synapse[{k}] = {printer(e)};" for k, e in enumerate(body.returns)),
+        ]
+    quiet = "[[maybe_unused]] "
+    return [
+        "template <class T>",
+        *_function(
+            f"static FASTSNN_FN void consolidate({quiet}T* synapse, {quiet}const T* param)", lines
+        ),
+    ]
 
 
 def _needed(target: str, body: Body, index: int, in_terms: set[int]) -> bool:

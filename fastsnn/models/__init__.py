@@ -28,10 +28,13 @@ from fastsnn.models.rules import (
     Hebbian,
     PairSTDP,
     PostPre,
+    PowerSTDP,
+    RewardSTDP,
     Rmax,
     TripletSTDP,
     WeightDependentPostPre,
 )
+from fastsnn.models.terminals import Terminal, TsodyksMarkram
 
 __all__ = [
     "CSRM",
@@ -65,11 +68,15 @@ __all__ = [
     "PairSTDP",
     "Param",
     "PostPre",
+    "PowerSTDP",
     "Receptor",
+    "RewardSTDP",
     "Rmax",
     "Rule",
     "SubtractiveIF",
+    "Terminal",
     "TripletSTDP",
+    "TsodyksMarkram",
     "Var",
     "WeightDependentPostPre",
 ]

@@ -157,6 +157,11 @@ class Rule(Model):
     (`Var(at="pre")`, `Var(at="post")`) are advanced by `advance_pre(<own pre traces>, pre, ...)`
     and `advance_post(<own post traces>, post, ...)`.  With ``lag = 1`` learn sees the spikes and
     own traces of the step before.
+
+    `consolidate(w, <synaptic variables>, ...)`, if there is one, returns them for every synapse at
+    the end of every step that completes an `interval` (a parameter, ms, counted from step 0), after
+    `learn`.  So what changes in every synapse all the time costs what the interval makes of it,
+    and `learn` may be left to the spikes.
     """
 
     specials = frozenset({"w", "w_min", "w_max", "pre", "post", "reward", "dt"})
@@ -166,10 +171,11 @@ class Rule(Model):
     terms: ClassVar[tuple[Term, ...]] = ()
     event_driven: ClassVar[bool] = False
     one_reward: ClassVar[bool] = False
+    consolidates: ClassVar[bool] = False
 
     @classmethod
     def _language_functions(cls) -> tuple[str, ...]:
-        return ("learn", "advance_pre", "advance_post")
+        return ("learn", "advance_pre", "advance_post", "consolidate")
 
     @classmethod
     def _resolves(cls, argument: str) -> bool:
@@ -192,6 +198,11 @@ class Rule(Model):
         return seen + cls.own(at)
 
     @classmethod
+    def rewarded(cls) -> bool:
+        """Whether a function takes the reward."""
+        return any("reward" in f.arguments for f in cls.functions.values())
+
+    @classmethod
     def learn_params(cls) -> list[str]:
         """Arguments of the functions that are numbers, without `reward`, in order."""
         taken = {"w", "reward", "pre", "post", *cls.variables, *cls.side("pre"), *cls.side("post")}
@@ -208,6 +219,10 @@ class Rule(Model):
         body = cls.functions["learn"]
         expected = {"learn": ["w", *cls.own("synapse")]}
         expected |= {f"advance_{at}": cls.own(at) for at in ("pre", "post") if cls.own(at)}
+        if "consolidate" in cls.functions:
+            expected["consolidate"] = expected["learn"]
+            if "interval" not in cls.params:
+                raise ModelError(f"{cls.__name__}: consolidate needs a parameter 'interval', ms.")
         for name, values in expected.items():
             if name not in cls.functions:
                 raise ModelError(
@@ -227,21 +242,22 @@ class Rule(Model):
             ):
                 if kind != NUMBER:
                     raise function.refuse(node, f"returns {kind}, expected {NUMBER}")
-            at = name.removeprefix("advance_")
+            at = "reward" if name == "consolidate" else name.removeprefix("advance_")
             foreign = set(function.arguments) - {*values, at, *cls.learn_params()}
             if name != "learn" and foreign:
-                raise function.refuse(
-                    None, f"argument '{min(foreign)}' is not known where '{at}' traces advance"
-                )
+                raise function.refuse(None, f"argument '{min(foreign)}' is not known in {name}")
         check_reduced(
             body,
             {"w", *cls.own("synapse")},
             {"pre", "post", *cls.side("pre"), *cls.side("post")},
         )
         cls.terms = tuple(cls._terms(body))
-        cls.one_reward = any("reward" in names(e) for e in body.outside("over_batch"))
+        cls.consolidates = "consolidate" in cls.functions
+        cls.one_reward = any("reward" in names(e) for e in body.outside("over_batch")) or (
+            cls.consolidates and "reward" in cls.functions["consolidate"].arguments
+        )
         cls.event_driven = (
-            not cls.own("synapse")
+            (cls.consolidates or not cls.own("synapse"))
             and all(t.driven_by for t in cls.terms)
             and cls._rests_without_terms(body)
         )
@@ -264,19 +280,26 @@ class Rule(Model):
 
     @classmethod
     def _rests_without_terms(cls, body: Body) -> bool:
-        """Whether learn leaves every weight as it is, bit for bit, when all its terms are zero."""
+        """Whether learn leaves every synapse as it is, bit for bit, when all its terms are zero."""
         probe = cls()
         generator = torch.Generator().manual_seed(0)
-        w = torch.rand(1000, generator=generator) * 2 - 1
+        synapse = {
+            name: torch.rand(1000, generator=generator) * 2 - 1
+            for name in ("w", *cls.own("synapse"))
+        }
         values: dict[str, Any] = dict.fromkeys(probe.argument_values(1.0), torch.tensor(0.37))
-        values |= {"w": w, "w_min": torch.tensor(-1.0), "w_max": torch.tensor(1.0)}
+        values |= {**synapse, "w_min": torch.tensor(-1.0), "w_max": torch.tensor(1.0)}
         values["reward"] = torch.tensor([[[0.7]]])
         silent = dict.fromkeys(
             ("pre", "post", *cls.side("pre"), *cls.side("post")), torch.zeros(1, 1, 1)
         )
         values |= silent
         learnt = cls.learn(**{name: values[name] for name in body.arguments})
-        return bool(torch.equal(learnt.reshape(-1), w))
+        learnt = learnt if isinstance(learnt, tuple) else (learnt,)
+        return all(
+            torch.equal(new.reshape(-1), old)
+            for new, old in zip(learnt, synapse.values(), strict=True)
+        )
 
 
 __all__ = ["Choice", "Model", "Neuron", "Param", "Receptor", "Rule", "Term", "Var"]

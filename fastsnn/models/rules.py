@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from fastsnn.models.declare import Choice, Param, Rule, Var
-from fastsnn.models.language import exp, over_batch, where
+from fastsnn.models.language import exp, log, maximum, over_batch, where
 
 
 class PostPre(Rule):
@@ -128,7 +128,30 @@ class Rmax(Rule):
         return w, e
 
 
-class PairSTDP(Rule):
+def _trace_constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+    return {
+        "decay_plus": exp(-dt / p.tau_plus),
+        "decay_minus": exp(-dt / p.tau_minus),
+        "forget": float(p.pairing == "nearest"),
+    }
+
+
+class _Pairs(Rule):
+    """Traces of either side of the rule's own, of all spikes or of the nearest."""
+
+    tau_plus, tau_minus = Param(20.0, "ms", gt=0), Param(20.0, "ms", gt=0)
+    pairing = Choice("all", ("all", "nearest"))
+    p_plus, p_minus = Var(at="pre"), Var(at="post")
+    constants = _trace_constants
+
+    def advance_pre(p_plus, pre, decay_plus, forget):
+        return p_plus * decay_plus * (1.0 - forget * pre) + pre
+
+    def advance_post(p_minus, post, decay_minus, forget):
+        return p_minus * decay_minus * (1.0 - forget * post) + post
+
+
+class PairSTDP(_Pairs):
     """Pair STDP with traces of its own, for delays of more than a step, too.
 
     A presynaptic spike depresses by a_minus * exp(-dt / tau_minus) * f(w) for every postsynaptic
@@ -142,10 +165,7 @@ class PairSTDP(Rule):
     """
 
     a_plus, a_minus = Param(0.01), Param(0.012)
-    tau_plus, tau_minus = Param(20.0, "ms", gt=0), Param(20.0, "ms", gt=0)
-    pairing = Choice("all", ("all", "nearest"))
     bound = Choice("additive", ("additive", "multiplicative"))
-    p_plus, p_minus = Var(at="pre"), Var(at="post")
 
     @property
     def needs_bounds(self) -> bool:
@@ -153,16 +173,10 @@ class PairSTDP(Rule):
         return self.values["bound"] == "multiplicative"
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
-        decay_plus, decay_minus = exp(-dt / p.tau_plus), exp(-dt / p.tau_minus)
-        return {
-            "decay_plus": decay_plus,
-            "decay_minus": decay_minus,
-            # traces hold the spikes up to the step before, as they were then
-            "nu_plus": p.a_plus * decay_plus,
-            "nu_minus": p.a_minus * decay_minus,
-            "forget": float(p.pairing == "nearest"),
-            "soft": float(p.bound == "multiplicative"),
-        }
+        c = _trace_constants(p, dt)
+        # traces hold the spikes up to the step before, as they were then
+        c |= {"nu_plus": p.a_plus * c["decay_plus"], "nu_minus": p.a_minus * c["decay_minus"]}
+        return c | {"soft": float(p.bound == "multiplicative")}
 
     def learn(w, pre, post, p_plus, p_minus, w_min, w_max, nu_plus, nu_minus, soft):
         ltd = over_batch(pre * p_minus)
@@ -171,12 +185,6 @@ class PairSTDP(Rule):
         down = where(soft > 0.0, w - w_min, 1.0)
         w = w + (nu_plus * ltp * up - nu_minus * ltd * down)
         return w
-
-    def advance_pre(p_plus, pre, decay_plus, forget):
-        return p_plus * decay_plus * (1.0 - forget * pre) + pre
-
-    def advance_post(p_minus, post, decay_minus, forget):
-        return p_minus * decay_minus * (1.0 - forget * post) + post
 
 
 class TripletSTDP(Rule):
@@ -226,3 +234,62 @@ class TripletSTDP(Rule):
     def advance_post(o1, o2, post, decay_o1, decay_o2, forget):
         keep = 1.0 - forget * post
         return o1 * decay_o1 * keep + post, o2 * decay_o2 * keep + post
+
+
+class PowerSTDP(_Pairs):
+    """Pair STDP whose potentiation grows with a power of the weight, depression with the weight.
+
+    w += lam * w_0**(1 - mu) * w**mu * exp(-dt / tau_plus),
+    w -= lam * alpha * w * exp(-dt / tau_minus); for weights of 0 or more.
+
+    Backends agree to rounding.  Source: Morrison, Aertsen, Diesmann 2007, eqs 6-8.
+    """
+
+    lam, alpha = Param(0.1), Param(0.11)
+    mu, w_0 = Param(0.4, ge=0), Param(1.0, gt=0)
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        c = _trace_constants(p, dt)
+        scale = p.w_0 ** (1.0 - p.mu)
+        c["nu_plus"] = p.lam * scale * c["decay_plus"]
+        c["nu_minus"] = p.lam * p.alpha * c["decay_minus"]
+        return c
+
+    def learn(w, pre, post, p_plus, p_minus, nu_plus, nu_minus, mu):
+        ltd = over_batch(pre * p_minus)
+        ltp = over_batch(p_plus * post)
+        grown = exp(mu * log(maximum(w, 0.0)))
+        w = w + (nu_plus * ltp * grown - nu_minus * ltd * w)
+        return w
+
+
+class RewardSTDP(_Pairs):
+    """Pairs leave an eligibility e that fades slowly; reward turns it into weight.
+
+    de/dt = -e / tau_e + pairs of PairSTDP (additive),   dw/dt = nu * reward * e.
+
+    The reward (dopamine) is that of `run`; e fades and w moves once an interval, for as long as the
+    interval is, so that in between only spikes cost.   Source: Izhikevich 2007, eqs 1-3.
+    """
+
+    nu = Param(1e-3)
+    a_plus, a_minus = Param(0.1), Param(0.15)
+    tau_e = Param(1000.0, "ms", gt=0)
+    interval = Param(10.0, "ms", gt=0)
+    e = Var(at="synapse")
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        c = _trace_constants(p, dt)
+        c |= {"nu_plus": p.a_plus * c["decay_plus"], "nu_minus": p.a_minus * c["decay_minus"]}
+        decay_e = exp(-max(1, round(p.interval / dt)) * dt / p.tau_e)
+        # the integral of what fades over an interval
+        return c | {"decay_e": decay_e, "gain": p.nu * p.tau_e * (1.0 - decay_e)}
+
+    def learn(w, e, pre, post, p_plus, p_minus, nu_plus, nu_minus):
+        ltd = over_batch(pre * p_minus)
+        ltp = over_batch(p_plus * post)
+        e = e + (nu_plus * ltp - nu_minus * ltd)
+        return w, e
+
+    def consolidate(w, e, reward, gain, decay_e):
+        return w + gain * reward * e, e * decay_e
