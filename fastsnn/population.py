@@ -56,10 +56,7 @@ class Population:
             raise ModelError(
                 f"Population '{name}': trace_scale={trace_scale!r}, expected finite numbers."
             )
-        self.numbers = {
-            k: v if k in type(model).kernels() else self._per_neuron(k, v)
-            for k, v in model.argument_values(dt).items()
-        }
+        self.numbers = self._numbers(model)
         self.shared = {
             k: self._initial(k).expand(self.n).clone().to(device) for k in type(model).shared()
         }
@@ -69,6 +66,21 @@ class Population:
         self.arriving: dict[str, Tensor] = {}
         self.grains: dict[str, float] = {}
         self.allocate(batch_size)
+
+    def set_model(self, model: Neuron) -> None:
+        """Take other parameters of the same model; the state stays.  Raises ModelError."""
+        if type(model) is not type(self.model):
+            raise ModelError(
+                f"Population '{self.name}': set_model({model!r}), expected another "
+                f"{type(self.model).__name__}."
+            )
+        self.numbers, self.model = self._numbers(model), model
+
+    def _numbers(self, model: Neuron) -> dict[str, Any]:
+        return {
+            k: v if k in type(model).kernels() else self._per_neuron(k, v)
+            for k, v in model.argument_values(self.dt).items()
+        }
 
     def allocate(self, batch_size: int) -> None:
         """Make the state for a batch size, at its initial values; shared variables are kept."""

@@ -58,6 +58,7 @@ MAY_IMPORT = {
     # layers for training; graphs made of them
     "nn": ["models", "lowering", "backends"],
     "nir": ["nn", "optional"],
+    "pynn": ["network", "injection", "optional"],
     "conversion": ["network"],
     "networks": ["network", "injection"],
     "sim": ["networks", "recording", "statistics", "analysis", "bench"],

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PyNN's standard cell types and the models that run them.
+
+`model` is the class of ours, `variables` gives for what PyNN calls a variable its name here and
+the factor from PyNN's unit to ours; `weight_scale` is that of weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pyNN.standardmodels import build_translations, cells
+
+from fastsnn import models
+
+# nF, nA, uS to pF, pA, nS
+_MILLI = 1000.0
+_MEMBRANE = (
+    ("tau_m", "tau_m"),
+    ("cm", "c_m", _MILLI),
+    ("v_rest", "v_rest"),
+    ("v_thresh", "v_thresh"),
+    ("v_reset", "v_reset"),
+    ("tau_refrac", "t_refrac"),
+    ("i_offset", "i_offset", _MILLI),
+)
+_TAU_SYN = (("tau_syn_E", "tau_syn_ex"), ("tau_syn_I", "tau_syn_inh"))
+_REVERSAL = (("e_rev_E", "e_rev_ex"), ("e_rev_I", "e_rev_inh"))
+_ADAPTATION = (
+    ("v_spike", "v_spike"),
+    ("delta_T", "delta_t"),
+    ("a", "a"),
+    ("b", "b", _MILLI),
+    ("tau_w", "tau_w"),
+)
+_V = {"v": ("v", 1.0)}
+_CURRENTS = {"isyn_exc": ("i_ex", _MILLI), "isyn_inh": ("i_inh", _MILLI)}
+_CONDUCTANCES = {"gsyn_exc": ("g_ex", _MILLI), "gsyn_inh": ("g_inh", _MILLI)}
+
+
+class _Cell:
+    model: ClassVar[type]
+    variables: ClassVar[dict[str, tuple[str, float]]] = _V
+    weight_scale: ClassVar[float] = _MILLI
+
+
+def _with_currents(base: type) -> dict[str, Any]:
+    """What a cell that can record synaptic currents has beyond PyNN's."""
+    return {
+        "recordable": [*base.recordable, "isyn_exc", "isyn_inh"],
+        "units": {**base.units, "isyn_exc": "nA", "isyn_inh": "nA"},
+        "default_initial_values": {
+            **base.default_initial_values,
+            "isyn_exc": 0.0,
+            "isyn_inh": 0.0,
+        },
+    }
+
+
+class IF_curr_exp(_Cell, cells.IF_curr_exp):
+    __doc__ = cells.IF_curr_exp.__doc__
+    model, variables = models.LIFExp, _V | _CURRENTS
+    locals().update(_with_currents(cells.IF_curr_exp))
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN)
+
+
+class IF_curr_alpha(_Cell, cells.IF_curr_alpha):
+    __doc__ = cells.IF_curr_alpha.__doc__
+    model, variables = models.LIFAlpha, _V | _CURRENTS
+    locals().update(_with_currents(cells.IF_curr_alpha))
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN)
+
+
+class IF_curr_delta(_Cell, cells.IF_curr_delta):
+    __doc__ = cells.IF_curr_delta.__doc__
+    model, weight_scale = models.LIFDelta, 1.0
+    translations = build_translations(*_MEMBRANE)
+
+
+class IF_cond_exp(_Cell, cells.IF_cond_exp):
+    __doc__ = cells.IF_cond_exp.__doc__
+    model, variables = models.LIFCondExp, _V | _CONDUCTANCES
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL)
+
+
+class IF_cond_alpha(_Cell, cells.IF_cond_alpha):
+    __doc__ = cells.IF_cond_alpha.__doc__
+    model, variables = models.LIFCondAlpha, _V | _CONDUCTANCES
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL)
+
+
+class EIF_cond_exp_isfa_ista(_Cell, cells.EIF_cond_exp_isfa_ista):
+    __doc__ = cells.EIF_cond_exp_isfa_ista.__doc__
+    model, variables = models.AdExCondExp, _V | _CONDUCTANCES | {"w": ("w", _MILLI)}
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL, *_ADAPTATION)
+
+
+class EIF_cond_alpha_isfa_ista(_Cell, cells.EIF_cond_alpha_isfa_ista):
+    __doc__ = cells.EIF_cond_alpha_isfa_ista.__doc__
+    model, variables = models.AdExCondAlpha, _V | _CONDUCTANCES | {"w": ("w", _MILLI)}
+    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL, *_ADAPTATION)
+
+
+class HH_cond_exp(_Cell, cells.HH_cond_exp):
+    __doc__ = cells.HH_cond_exp.__doc__
+    model = models.HHCondExp
+    variables = _V | _CONDUCTANCES | {"m": ("m", 1.0), "h": ("h", 1.0), "n": ("n_gate", 1.0)}
+    # the gates start at equilibrium at e_rev_leak
+    default_initial_values: ClassVar[dict[str, float]] = {
+        k: v for k, v in cells.HH_cond_exp.default_initial_values.items() if k not in "mhn"
+    }
+    receptor_types = ("excitatory", "inhibitory")
+    translations = build_translations(
+        ("gbar_Na", "g_na", _MILLI),
+        ("gbar_K", "g_k", _MILLI),
+        ("g_leak", "g_leak", _MILLI),
+        ("cm", "c_m", _MILLI),
+        ("v_offset", "v_offset"),
+        ("e_rev_Na", "e_rev_na"),
+        ("e_rev_K", "e_rev_k"),
+        ("e_rev_leak", "e_rev_leak"),
+        *_REVERSAL,
+        *_TAU_SYN,
+        ("i_offset", "i_offset", _MILLI),
+    )
+
+
+class Izhikevich(_Cell, cells.Izhikevich):
+    __doc__ = cells.Izhikevich.__doc__
+    model, weight_scale = models.IzhikevichDelta, 1.0
+    variables = _V | {"u": ("u", 1.0)}
+    translations = build_translations(
+        ("a", "a"), ("b", "b"), ("c", "c"), ("d", "d"), ("i_offset", "i_offset", _MILLI)
+    )
+
+
+class _SpikeSource(_Cell):
+    model, variables = models.Input, {}
+
+
+class SpikeSourcePoisson(_SpikeSource, cells.SpikeSourcePoisson):
+    __doc__ = cells.SpikeSourcePoisson.__doc__
+    translations = build_translations(
+        ("rate", "rate"), ("start", "start"), ("duration", "duration")
+    )
+
+
+class SpikeSourcePoissonRefractory(_SpikeSource, cells.SpikeSourcePoissonRefractory):
+    __doc__ = cells.SpikeSourcePoissonRefractory.__doc__
+    translations = build_translations(
+        ("rate", "rate"),
+        ("tau_refrac", "t_refrac"),
+        ("start", "start"),
+        ("duration", "duration"),
+    )
+
+
+class SpikeSourceGamma(_SpikeSource, cells.SpikeSourceGamma):
+    __doc__ = cells.SpikeSourceGamma.__doc__
+    translations = build_translations(
+        ("alpha", "alpha"), ("beta", "beta"), ("start", "start"), ("duration", "duration")
+    )
+
+
+class SpikeSourceArray(_SpikeSource, cells.SpikeSourceArray):
+    __doc__ = cells.SpikeSourceArray.__doc__
+    translations = build_translations(("spike_times", "spike_times"))
+
+
+__all__ = [
+    "EIF_cond_alpha_isfa_ista",
+    "EIF_cond_exp_isfa_ista",
+    "HH_cond_exp",
+    "IF_cond_alpha",
+    "IF_cond_exp",
+    "IF_curr_alpha",
+    "IF_curr_delta",
+    "IF_curr_exp",
+    "Izhikevich",
+    "SpikeSourceArray",
+    "SpikeSourceGamma",
+    "SpikeSourcePoisson",
+    "SpikeSourcePoissonRefractory",
+]
