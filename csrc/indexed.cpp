@@ -93,8 +93,7 @@ std::vector<std::int64_t> Indexed::cut(const std::vector<std::int64_t> &targets)
     }
     for (std::size_t k = 0; k < targets.size(); ++k)
       cuts[k * rows + r] =
-          std::lower_bound(synapses_.post + from, synapses_.post + to, targets[k]) -
-          synapses_.post;
+          std::lower_bound(synapses_.post + from, synapses_.post + to, targets[k]) - synapses_.post;
   }
   return cuts;
 }

@@ -102,13 +102,13 @@ private:
   // whether weights may lie outside of their bounds, for all that is known
   bool unsure_ = true, unsure_next_ = true;
   std::int64_t first_step_ = 0;
-  // where the synapses of each thread begin in every row and part, [threads + 1, n_pre * row_parts]:
-  // by the targets that threads own, and by those whose filters they learn
+  // where the synapses of each thread begin in every row and part, [threads + 1, n_pre *
+  // row_parts]: by the targets that threads own, and by those whose filters they learn
   std::vector<std::int64_t> cuts_, learn_cuts_;
   std::vector<std::int64_t> column_ptr_;             // [n_post * column_parts + 1]
   std::vector<std::int32_t> column_pre_, column_at_; // [n]: neuron, place of the weight
-  std::vector<std::int32_t> row_post_;               // [n]: targets less their lags, if those differ
-  Buffer<float> current_;                            // [B, stride]
+  std::vector<std::int32_t> row_post_; // [n]: targets less their lags, if those differ
+  Buffer<float> current_;              // [B, stride]
   std::unique_ptr<Past> past_;
   std::unique_ptr<Terminals> terminals_;
   std::vector<State> states_;

@@ -98,7 +98,7 @@ struct ProjectionPlan {
   bool dendritic = false;
   std::uint8_t *sent = nullptr;
   float *arriving = nullptr, *past = nullptr;
-  std::int64_t every = 0; // steps after which the rule consolidates, 0: never
+  std::int64_t every = 0;                 // steps after which the rule consolidates, 0: never
   std::optional<PopulationPlan> terminal; // of the source's size
   int efficacy = 0;                       // of the terminal's variables
 };

@@ -48,8 +48,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     }
 
     void look(const vf *param, vf probe) {
-      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms],
-          synapse[Rule::n_synapse];
+      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms], synapse[Rule::n_synapse];
       std::fill_n(pre, Rule::n_pre, vf(0.0f));
       std::fill_n(post, Rule::n_post, abs(probe));
       std::fill_n(zero, n_terms, vf(0.0f));
@@ -67,13 +66,10 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   };
 
   static Group group_at(const PlainLearn &s, std::int64_t j) {
-    const int count =
-        static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+    const int count = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
     Group g{j, count, false, {}};
     for (std::int32_t b = 0; b < s.batch; ++b)
-      g.spikes =
-          g.spikes ||
-          any(load_mask(s.post_spike + b * s.n_post + j, count) & first(count));
+      g.spikes = g.spikes || any(load_mask(s.post_spike + b * s.n_post + j, count) & first(count));
     g.post[0] = ones(load_mask(s.post_spike + j, count));
     for (int k = 1; k < Rule::n_post; ++k)
       g.post[k] = load_n(s.post[k - 1] + j, count);
@@ -96,8 +92,8 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   }
 
   template <int K>
-  static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i,
-                       std::int64_t j, int count) {
+  static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,
+                       int count) {
     vf total(0.0f);
     for (std::int32_t b = 0; b < s.batch; ++b) {
       const std::int64_t from = b * s.n_pre + i, to = b * s.n_post + j;
@@ -116,23 +112,20 @@ template <class Rule> class Plain : RuleTraits<Rule> {
 
   // whether a term may be other than zero
   template <int K> static bool acts(const Row &r, const Group &g) {
-    return (!Rule::pre_driven[K] || r.spikes) &&
-           (!Rule::post_driven[K] || g.spikes);
+    return (!Rule::pre_driven[K] || r.spikes) && (!Rule::post_driven[K] || g.spikes);
   }
 
   static vf clipped(const PlainLearn &s, std::int64_t at, int count, vf w) {
     if (s.decay != 1.0f)
       w = w * vf(s.decay);
     if (s.bounded)
-      w = minimum(maximum(w, load_column(s.w_min, at, count)),
-                  load_column(s.w_max, at, count));
+      w = minimum(maximum(w, load_column(s.w_min, at, count)), load_column(s.w_max, at, count));
     return w;
   }
 
   // rest: all terms are zero.  Returns what changed
   template <bool single, bool rest>
-  static vm learn_synapses(const PlainLearn &s, const vf *param, const Row &r,
-                           const Group &g) {
+  static vm learn_synapses(const PlainLearn &s, const vf *param, const Row &r, const Group &g) {
     const std::int64_t at = r.i * s.n_post + g.first;
     vf term[n_terms], synapse[Rule::n_synapse];
     std::fill_n(term, n_terms, vf(0.0f));
@@ -141,8 +134,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
         if (!acts<k>(r, g))
           return;
         if constexpr (single)
-          term[k] =
-              Rule::template term<k>(r.pre, g.post, vf(s.reward[0]), param);
+          term[k] = Rule::template term<k>(r.pre, g.post, vf(s.reward[0]), param);
         else
           term[k] = over_batch<k>(s, param, r.i, g.first, g.count);
       });
@@ -169,15 +161,14 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   }
 
   template <bool single>
-  static vm learn_columns(const PlainLearn &given, const Params &params,
-                          const Facts &facts, std::int64_t first) {
+  static vm learn_columns(const PlainLearn &given, const Params &params, const Facts &facts,
+                          std::int64_t first) {
     // copies that no store can reach: what depends on them alone leaves the
     // loop
     const PlainLearn s = given;
     const Params param = params;
     const Group g = group_at(s, first);
-    const bool may_skip =
-        facts.weight_rests && s.within && s.decay == 1.0f && !s.zero;
+    const bool may_skip = facts.weight_rests && s.within && s.decay == 1.0f && !s.zero;
     vm changed = none();
     for (std::int64_t i = 0; i < s.n_pre; ++i) {
       const Row r = row_at(s, i);
@@ -194,8 +185,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
 
   // learning is off: only the mask acts
   static vm mask_columns(const PlainLearn &s, std::int64_t j) {
-    const int count =
-        static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+    const int count = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
     vm changed = none();
     for (std::int64_t at = j; at < s.n_pre * s.n_post; at += s.n_post) {
       const vf old = load_n(s.synapse[0] + at, count);
@@ -211,14 +201,11 @@ public:
     const Params param(s.param);
     const Facts facts(param.of);
     for (std::int64_t j = s.columns.begin; j < s.columns.end; j += lanes) {
-      const vm changed = !s.learning ? mask_columns(s, j)
-                         : s.batch == 1
-                             ? learn_columns<true>(s, param, facts, j)
-                             : learn_columns<false>(s, param, facts, j);
-      const int count =
-          static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
-      for (unsigned set = s.changed ? bits(changed) & bits(first(count)) : 0u;
-           set; set &= set - 1)
+      const vm changed = !s.learning    ? mask_columns(s, j)
+                         : s.batch == 1 ? learn_columns<true>(s, param, facts, j)
+                                        : learn_columns<false>(s, param, facts, j);
+      const int count = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
+      for (unsigned set = s.changed ? bits(changed) & bits(first(count)) : 0u; set; set &= set - 1)
         s.changed[j + __builtin_ctz(set)] = 1;
     }
   }
@@ -241,15 +228,13 @@ public:
     }
   }
 
-  static void advance_own(bool post, float *const *own,
-                          const std::uint8_t *spike, const float *params,
-                          Range range) {
+  static void advance_own(bool post, float *const *own, const std::uint8_t *spike,
+                          const float *params, Range range) {
     const Params param(params);
     vf x[at_least_one(Rule::n_pre_state + Rule::n_post_state)];
     const int n_own = post ? Rule::n_post_state : Rule::n_pre_state;
     for (std::int64_t j = range.begin; j < range.end; j += lanes) {
-      const int count =
-          static_cast<int>(std::min<std::int64_t>(lanes, range.end - j));
+      const int count = static_cast<int>(std::min<std::int64_t>(lanes, range.end - j));
       const vf spikes = ones(load_mask(spike + j, count));
       for (int k = 0; k < n_own; ++k)
         x[k] = load_n(own[k] + j, count);
@@ -264,8 +249,7 @@ public:
 
   // whether own variables stay zero without a spike
   static bool own_rests(bool post) {
-    vf param[Traits::n_params],
-        own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
+    vf param[Traits::n_params], own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
     std::fill_n(param, Traits::n_params, vf(0.7f));
     if (post)
       Rule::advance_post(own, vf(0.0f), param);
