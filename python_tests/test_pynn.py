@@ -225,3 +225,53 @@ def test_what_is_refused() -> None:
         sim.Population(1, sim.IF_cond_exp()).initialize(x=1.0)
     with pytest.raises(ValueError, match="ascending"):
         sim.StepCurrentSource(times=[1.0, 0.5], amplitudes=[0.1, 0.2])
+
+
+def test_depression_and_facilitation() -> None:
+    times = [5.0, 15.0, 25.0, 65.0]
+    source = sim.Population(1, sim.SpikeSourceArray(spike_times=times))
+    cells = sim.Population(2, sim.IF_curr_exp(tau_syn_E=0.3, v_thresh=1e3))
+    u_0 = np.array([[0.5, 0.2]])
+    synapse = sim.TsodyksMarkramSynapse(
+        weight=2.0, delay=1.0, U=u_0, tau_rec=100.0, tau_facil=np.array([[0.0, 50.0]])
+    )
+    projection = sim.Projection(source, cells, sim.AllToAllConnector(), synapse)
+    cells.record("isyn_exc")
+    for _ in range(2):
+        sim.run(80.0)
+        got = signal(cells, "isyn_exc")[[round(10 * t) + 10 for t in times]]
+        for cell, (start, facil) in enumerate([(0.5, 1e-9), (0.2, 50.0)]):
+            u, r, last = 0.0, 1.0, times[0]
+            for k, t in enumerate(times):
+                u = u * np.exp(-(t - last) / facil)
+                u, r = u + start * (1 - u), 1 + (r - 1) * np.exp(-(t - last) / 100.0)
+                assert got[k, cell] == pytest.approx(2.0 * u * r, rel=1e-4)
+                r, last = r * (1 - u), t
+        sim.reset()
+    assert projection.get("U", format="array").tolist() == u_0.tolist()
+
+
+@pytest.mark.parametrize(
+    "dependence",
+    [sim.MultiplicativeWeightDependence, sim.AdditivePotentiationMultiplicativeDepression],
+)
+def test_weight_dependences(dependence) -> None:
+    stdp = sim.STDPMechanism(
+        timing_dependence=sim.SpikePairRule(tau_plus=20, tau_minus=10, A_plus=0.1, A_minus=0.2),
+        weight_dependence=dependence(w_min=0.0, w_max=2.0),
+        weight=0.5,
+        delay=1.0,
+    )
+    post = sim.Population(2, sim.IF_curr_delta())
+    force = sim.Population(1, sim.SpikeSourceArray(spike_times=[30.0]))
+    pre = sim.Population(2, sim.SpikeSourceArray(spike_times=[25.1, 36.1]))
+    pre[0:1].set(spike_times=[25.1])
+    pre[1:2].set(spike_times=[36.1])
+    static = sim.StaticSynapse(weight=50.0, delay=0.1)
+    sim.Projection(force, post, sim.AllToAllConnector(), static)
+    projection = sim.Projection(pre, post, sim.OneToOneConnector(), stdp)
+    sim.run(60.0)
+    up, down = projection.get("weight", format="list", with_address=False)
+    room = 1.5 if dependence is sim.MultiplicativeWeightDependence else 2.0
+    assert up == pytest.approx(0.5 + 0.1 * room * np.exp(-6.0 / 20.0), rel=1e-4)
+    assert down == pytest.approx(0.5 - 0.2 * 0.5 * np.exp(-5.0 / 10.0), rel=1e-4)

@@ -4,21 +4,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from fastsnn.models import PairSTDP
+from fastsnn.models import TsodyksMarkram
 from fastsnn.network import Network
-from fastsnn.pynn.populations import members
+from fastsnn.pynn.populations import Population, members
+from fastsnn.pynn.synapses import TsodyksMarkramSynapse
 from fastsnn.sparse import EdgeList
 from fastsnn.sparse.projection import SparseProjection
 from fastsnn.structured import Sparse
 from fastsnn.synapses import order_of
 
 Array = np.ndarray
+_MOST_LAYERS = 256
 _RECEPTORS = {"excitatory": "ex", "inhibitory": "inh"}
 
 
@@ -33,9 +35,10 @@ class _Part:
     pre: Array
     post: Array
     made: Any = None
-    # of what learns: number of every stored synapse, and all variables at time 0
+    # of what has dynamics: number of every stored synapse, and all variables at time 0
     order: Any = None
     start: Any = None
+    terminal: Any = None
 
 
 class Joined:
@@ -52,21 +55,27 @@ class Joined:
             self.parts = [_Part(name, *ends, slice(None), np.zeros(0), np.zeros(0), made)]
             return
         self._split()
+        if isinstance(projection.synapse_type, TsodyksMarkramSynapse):
+            self._layer()
         for part in self.parts:
-            self._learning(part) if projection.learns else self._static(part)
+            if projection.learns:
+                self._learning(part)
+            elif part.terminal is not None:
+                self._depressing(part)
+            else:
+                self._static(part)
 
     def changed(self, name: str) -> None:
         """The projection has other numbers."""
-        if not self.projection.learns:
-            self._stale = True
+        if not self.parts or self.parts[0].order is None:
+            self._stale = bool(self.parts)
         elif name == "weight":
             for part in self.parts:
-                w = self._weights(part)[part.order]
-                part.made.state["w"].copy_(w) if "w" in part.made.state else part.made.w.copy_(w)
+                part.made.w.copy_(self._weights(part)[part.order])
         else:
             raise NotImplementedError(
-                f"{self.projection.label}: {name} of synapses that learn cannot change after the "
-                f"first run; set it before."
+                f"{self.projection.label}: {name} of synapses with dynamics cannot change after "
+                f"the first run; set it before."
             )
 
     def update(self) -> None:
@@ -75,6 +84,7 @@ class Joined:
             return
         self._stale = False
         if not self.parts[0].pre.size:
+            # it was a wiring until now
             self.parts = []
             self._split(keep=True)
         for part in self.parts:
@@ -97,7 +107,8 @@ class Joined:
         """Weights that were learned, and what rules keep, at their initial values."""
         for part in self.parts:
             for name, value in (part.start or {}).items():
-                part.made.variables()[name].copy_(value)
+                if self.projection.learns or name != "w":
+                    part.made.variables()[name].copy_(value)
 
     # ---- inside ----
 
@@ -112,7 +123,10 @@ class Joined:
                 which: Any = slice(None)
                 if len(sources) * len(targets) > 1:
                     which = ((of_source[pre] == a) & (of_target[post] == b)).nonzero()[0]
-                ends = index_pre[pre[which]], index_post[post[which]]
+                ends = (
+                    _mapped(projection.pre, index_pre, pre[which]),
+                    _mapped(projection.post, index_post, post[which]),
+                )
                 name = self.name if keep else f"{self.name}_{a}_{b}"
                 if len(ends[0]):
                     lowered = source._lowered, target._lowered
@@ -124,9 +138,13 @@ class Joined:
 
     def _edges(self, part: _Part) -> EdgeList:
         columns = self.projection._columns
-        delay = torch.as_tensor(np.array(columns["delay"][part.which]))
+        w, delay = columns["weight"][part.which], columns["delay"][part.which]
         ends = (torch.as_tensor(x) for x in (part.pre, part.post))
-        return EdgeList(*ends, w=self._weights(part), delay=delay)
+        return EdgeList(
+            *ends,
+            w=float(w[0]) * _scale(part, self.projection) if _is_one(w) else self._weights(part),
+            delay=float(delay[0]) if _is_one(delay) else torch.as_tensor(delay),
+        )
 
     def _static(self, part: _Part) -> None:
         part.made = self.network.projection(
@@ -149,27 +167,62 @@ class Joined:
             raise NotImplementedError(
                 f"{projection.label}: dendritic_delay_fraction={fraction}, expected 0 or 1."
             )
-        bound = projection.synapse_type.weight_dependence.bound
-        # amplitudes are fractions of the range; soft bounds bring that in themselves
-        per = given["w_max"] * scale if bound == "additive" else 1.0
         # a rule sees what comes late one step before it acts, PyNN when it does
         early = 0.0 if fraction else self.network.dt
-        rule = PairSTDP(
-            a_plus=given["A_plus"] * per * math.exp(early / given["tau_plus"]),
-            a_minus=given["A_minus"] * per * math.exp(-early / given["tau_minus"]),
-            tau_plus=given["tau_plus"], tau_minus=given["tau_minus"], bound=bound,
-        )  # fmt: skip
-        delay = torch.as_tensor(np.array(columns["delay"][part.which]))
+        given["A_plus"] *= math.exp(early / given["tau_plus"])
+        given["A_minus"] *= math.exp(-early / given["tau_minus"])
+        top = given["w_max"] * scale
+        rule, low = projection.synapse_type.weight_dependence.rule(given, top)
+        self._listed(
+            part, not fraction, rule=rule, w_min=max(given["w_min"] * scale, low), w_max=top
+        )
+
+    def _depressing(self, part: _Part) -> None:
+        n = part.source.n
+        numbers = {}
+        for ours, name in (("u_0", "U"), ("tau_rec", "tau_rec"), ("tau_facil", "tau_facil")):
+            column = self.projection._columns[name][part.which]
+            of_source = np.full(n, column[0])
+            of_source[part.pre] = column
+            numbers[ours] = torch.as_tensor(of_source)
+        self._listed(part, False, short_term=TsodyksMarkram(**numbers))
+
+    def _listed(self, part: _Part, axonal: bool, **options: Any) -> None:
+        delay = torch.as_tensor(np.array(self.projection._columns["delay"][part.which]))
         ends = [torch.as_tensor(x).long() for x in (part.pre, part.post)]
-        wiring = Sparse(self._weights(part), *ends, delay=delay, multapses=True)
+        w = self._weights(part).clamp(options.get("w_min", -math.inf), options.get("w_max"))
         part.made = self.network.projection(
-            part.source, part.target, wiring, name=part.name, receptor=self.receptor, rule=rule,
-            w_min=given["w_min"] * scale, w_max=given["w_max"] * scale,
-            delay_kind="dendritic" if fraction else "axonal",
+            part.source, part.target, Sparse(w, *ends, delay=delay, multapses=True),
+            name=part.name, receptor=self.receptor,
+            delay_kind="axonal" if axonal else "dendritic", **options,
         )  # fmt: skip
         steps = (delay / self.network.dt).round().clamp(min=1).long()
-        part.order = order_of(*ends, 1 if fraction else steps)
+        part.order = order_of(*ends, steps if axonal else 1)
         part.start = {k: v.clone() for k, v in part.made.variables().items()}
+
+    def _layer(self) -> None:
+        """Terminals are those of a source: synapses of one that differ go to parts of their own."""
+        layered = []
+        for part in self.parts:
+            names = ("U", "tau_rec", "tau_facil")
+            table = [self.projection._columns[k][part.which] for k in names]
+            _, kind = np.unique(np.stack([part.pre, *table]), axis=1, return_inverse=True)
+            layer = _rank(part.pre, kind.reshape(-1))
+            if layer.max() >= _MOST_LAYERS:
+                raise NotImplementedError(
+                    f"{self.projection.label}: U, tau_rec, tau_facil take {layer.max() + 1} "
+                    f"values at one source, expected at most {_MOST_LAYERS}."
+                )
+            which = np.arange(len(self.projection))[part.which]
+            for k in range(int(layer.max()) + 1):
+                here = layer == k
+                layered.append(
+                    replace(
+                        part, name=f"{part.name}_{k}", which=which[here], pre=part.pre[here],
+                        post=part.post[here], terminal=k,
+                    )
+                )  # fmt: skip
+        self.parts = layered
 
     def _same(self, part: _Part, name: str) -> float:
         values = self.projection._columns[name][part.which]
@@ -181,6 +234,24 @@ class Joined:
 
 
 _OWN = ("weight", "delay", "presynaptic_index", "postsynaptic_index")
+
+
+def _mapped(group: Any, index: Array, cells: Array) -> Array:
+    """Indices in the population of cells of a group."""
+    return cells if type(group) is Population else index[cells]
+
+
+def _rank(source: Array, kind: Array) -> Array:
+    """For each synapse the how manieth kind of its source it has; kinds ascend with sources."""
+    _, first = np.unique(kind, return_index=True)
+    of_kind = source[first]
+    start = np.searchsorted(of_kind, np.arange(int(source.max()) + 2))
+    return kind - start[source]
+
+
+def _is_one(column: Array) -> bool:
+    """Whether one number stands for all."""
+    return column.strides == (0,)
 
 
 def _scale(part: _Part, projection: Any) -> float:

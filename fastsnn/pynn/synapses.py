@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pyNN.standardmodels import build_translations, synapses
 
+from fastsnn.models import PairSTDP, PowerSTDP
+from fastsnn.models.declare import Rule
 from fastsnn.pynn.simulator import state
 
 
@@ -34,16 +37,44 @@ class STDPMechanism(_Delayed, synapses.STDPMechanism):
     base_translations = _same("weight", "delay", "dendritic_delay_fraction")
 
 
+def _pairs(given: dict[str, float], per: float, bound: str) -> PairSTDP:
+    return PairSTDP(
+        a_plus=given["A_plus"] * per, a_minus=given["A_minus"] * per,
+        tau_plus=given["tau_plus"], tau_minus=given["tau_minus"], bound=bound,
+    )  # fmt: skip
+
+
 class AdditiveWeightDependence(synapses.AdditiveWeightDependence):
     __doc__ = synapses.AdditiveWeightDependence.__doc__
     translations = _same("w_min", "w_max")
-    bound = "additive"
+
+    def rule(self, given: dict[str, float], top: float) -> tuple[Rule, float]:
+        """The rule for parameters of PyNN, with the largest weight; the least weight it takes."""
+        return _pairs(given, top, "additive"), -math.inf
 
 
 class MultiplicativeWeightDependence(synapses.MultiplicativeWeightDependence):
     __doc__ = synapses.MultiplicativeWeightDependence.__doc__
     translations = _same("w_min", "w_max")
-    bound = "multiplicative"
+
+    def rule(self, given: dict[str, float], top: float) -> tuple[Rule, float]:
+        """See AdditiveWeightDependence."""
+        return _pairs(given, 1.0, "multiplicative"), -math.inf
+
+
+class AdditivePotentiationMultiplicativeDepression(
+    synapses.AdditivePotentiationMultiplicativeDepression
+):
+    __doc__ = synapses.AdditivePotentiationMultiplicativeDepression.__doc__
+    translations = _same("w_min", "w_max")
+
+    def rule(self, given: dict[str, float], top: float) -> tuple[Rule, float]:
+        """See AdditiveWeightDependence; a power of 0 has no value at a weight of 0."""
+        made = PowerSTDP(
+            lam=1.0, alpha=given["A_minus"], mu=0.0, w_0=max(given["A_plus"] * top, 1e-30),
+            tau_plus=given["tau_plus"], tau_minus=given["tau_minus"],
+        )  # fmt: skip
+        return made, 1e-9 * top
 
 
 class SpikePairRule(synapses.SpikePairRule):
@@ -52,6 +83,7 @@ class SpikePairRule(synapses.SpikePairRule):
 
 
 __all__ = [
+    "AdditivePotentiationMultiplicativeDepression",
     "AdditiveWeightDependence",
     "MultiplicativeWeightDependence",
     "STDPMechanism",
