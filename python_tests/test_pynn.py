@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -275,3 +277,11 @@ def test_weight_dependences(dependence) -> None:
     room = 1.5 if dependence is sim.MultiplicativeWeightDependence else 2.0
     assert up == pytest.approx(0.5 + 0.1 * room * np.exp(-6.0 / 20.0), rel=1e-4)
     assert down == pytest.approx(0.5 - 0.2 * 0.5 * np.exp(-5.0 / 10.0), rel=1e-4)
+
+
+def test_the_page_of_the_documentation_runs(root, capsys) -> None:
+    text = (root / "docs/pynn.md").read_text()
+    exec(re.search(r"```python\n(.*?)```", text, re.S)[1], {})
+    count, shape = capsys.readouterr().out.split(maxsplit=1)
+    assert 0.1 < float(count) < 40.0
+    assert shape.strip() == "(201, 3)"

@@ -160,7 +160,7 @@ class NoisyCurrentSource(Source, electrodes.NoisyCurrentSource):
         values = np.zeros(len(steps))
         if on.any():
             interval = (steps[on].astype(np.int64) - first) // width
-            seed = [state.options.get("seed", 0), state.sources.index(self)]
+            seed = [state.options.get("seed", 1), state.sources.index(self)]
             values[on] = self._noise(interval, seed)
         return values
 
