@@ -34,11 +34,6 @@ def learnt(rule=mcc.PostPre, low=0.0, **options):
     return Weight("w", 2 * rand(), learning_rule=rule, **options)
 
 
-def some():
-    """Probabilities 0 and 1: what is drawn does not matter."""
-    return (rand() > 0.5).float()
-
-
 PIPELINES = {
     "mask and intensity": lambda: [
         learnt(norm=8.0), Mask("m", rand() > 0.3), Intensity("i", rand())
@@ -51,9 +46,20 @@ PIPELINES = {
     "degradation, at rest": lambda: [
         Weight("w", 2 * rand()), Degradation("d", rand(), degrade_function=torch.exp)
     ],
-    "probability": lambda: [learnt(), Probability("p", some())],
-    "probability before": lambda: [Probability("p", some()), Weight("w", 2 * rand(), norm=9.0)],
-    "probability with a norm": lambda: [Weight("w", rand()), Probability("p", some(), norm=0.5)],
+}  # fmt: skip
+# numbers of torch's generator are drawn for these
+DRAWN = {
+    "probability": lambda: [learnt(), Probability("p", rand())],
+    "probability before": lambda: [Probability("p", rand()), Weight("w", 2 * rand(), norm=9.0)],
+    "probability with a norm": lambda: [Weight("w", rand()), Probability("p", rand(), norm=0.5)],
+    "probability alone": lambda: [Probability("p", rand())],
+    "two probabilities": lambda: [Probability("p", rand()), learnt(), Probability("q", rand())],
+    "probability and bias": lambda: [
+        Bias("b", 0.01 * rand()), learnt(), Probability("p", rand()), Mask("m", rand() > 0.3)
+    ],
+    "probability float64": lambda: [
+        learnt(), Probability("p", rand().double(), value_dtype=torch.float64)
+    ],
 }  # fmt: skip
 
 
@@ -73,10 +79,9 @@ def network(features, batch, backend):
 
 
 def after_runs(name, batch, backend):
-    net = network(PIPELINES[name], batch, backend)
+    net = network({**PIPELINES, **DRAWN}[name], batch, backend)
     generator = torch.Generator().manual_seed(1)
-    # the norm of probabilities leaves numbers that are drawn
-    for _ in range(1 if name.endswith("a norm") else 3):
+    for _ in range(3):
         spikes = (torch.rand(40, batch, N_PRE, generator=generator) < 0.3).byte()
         net.run({"a": spikes}, time=40, reward=0.5)
     values = [f.value for f in net.connections["a", "b"].pipeline]
@@ -94,24 +99,29 @@ def test_pipeline_gives_natively_what_torch_gives(name, batch):
 
 
 @native
-def test_probability_lets_its_share_through_and_follows_the_seed():
-    p = torch.linspace(0, 1, N_POST).expand(N_PRE, -1).contiguous()
+@pytest.mark.filterwarnings("ignore:Of this network a part")
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", DRAWN)
+def test_probability_draws_the_numbers_of_torch(name, batch):
+    found = {}
+    for backend in ("torch", "auto"):
+        found[backend] = after_runs(name, batch, backend), torch.get_rng_state()
+    (want, stands), (got, stood) = found["torch"], found["auto"]
+    assert torch.equal(stood, stands)
+    for ours, theirs in zip(got, want, strict=True):
+        torch.testing.assert_close(ours.float(), theirs.float(), rtol=1e-4, atol=1e-4)
 
-    def summed(seed):
-        net = network(lambda: [Weight("w", torch.ones(N_PRE, N_POST)), Probability("p", p)], 1,
-                      "native")  # fmt: skip
-        # a neuron at rest after a spike takes nothing
-        net.layers["b"].thresh.fill_(1e9)
-        torch.manual_seed(seed)
-        net.run({"a": torch.ones(501, 1, N_PRE, dtype=torch.uint8)}, time=501)
-        return net.layers["b"].summed[0]
 
-    one, again, other = summed(3), summed(3), summed(4)
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    count = 500 * N_PRE
-    within = 6 * (p[0] * (1 - p[0]) / count).sqrt()
-    assert bool(((one / count - p[0]).abs() <= within + 1e-6).all())
+def test_probability_lets_through_what_bernoulli_does():
+    p = rand()
+    connection = network(lambda: [Probability("p", p)], 1, "torch").connections["a", "b"]
+    spikes = torch.rand(40, 1, N_PRE) < 0.3
+    torch.manual_seed(5)
+    want = [(s[0].float()[:, None] * torch.bernoulli(p)).sum(0, keepdim=True) for s in spikes]
+    stands = torch.get_rng_state()
+    torch.manual_seed(5)
+    assert torch.equal(torch.cat([connection.compute(s) for s in spikes]), torch.cat(want))
+    assert torch.equal(torch.get_rng_state(), stands)
 
 
 def test_masks_written_between_runs_are_used():

@@ -30,9 +30,8 @@ PARTLY = {
     "MeanField": "connection",  # in a batch
     "normstep": "connection",
     "polarity": "connection",
+    "Probability": "connection",
 }
-# what draws other numbers natively
-DRAWS = ("Probability",)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
@@ -53,7 +52,6 @@ def test_trace_is_reproduced_natively(path):
     net = golden.build()
     ours = golden.run(net)
     assert any(k.startswith(("s_", "cur_")) for k in ours), "nothing was compared"
-    if not any(part in path.stem for part in DRAWS):
-        assert not golden.differences(ours)
+    assert not golden.differences(ours)
     expected = {kind for name, kind in PARTLY.items() if name in path.stem}
     assert {kind for kind, _ in net.on_torch} == expected

@@ -95,7 +95,7 @@ class Fast:
         self.draws = any(
             p.one_spike or (not p.is_input and p.model.functions["step"].calls("rand"))
             for p in plan.populations
-        ) or any(p.compartments is not None and p.compartments.draws for p in plan.projections)
+        )
 
     def _layer(self, index: int, name: str) -> Layer | Relay:
         layer, part = self.net.layers[name], ("layer", name)

@@ -185,10 +185,7 @@ def _of_features(pair: Any, connection: Any, rests: bool) -> Parts:
     parts = Parts(feature.value, kind=kind, compartments=compartments)
     if rests:
         return parts
-    others = [f for f in features if f is not feature and f.norm is not None]
-    parts.norm, parts.own_norm = feature.norm, bool(others)
-    if others and parts.norm is None:
-        parts.norm = others[0].norm
+    parts.norm = feature.norm
     learning = [f for f in features if type(f.learning_rule) is not mcc.NoOp]
     if connection.manual_update or not learning:
         return parts

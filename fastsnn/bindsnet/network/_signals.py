@@ -15,7 +15,6 @@ from fastsnn.bindsnet.network.topology_features import (
     Degradation,
     Intensity,
     Mask,
-    Probability,
     Weight,
 )
 from fastsnn.compartments import Compartments, rest_of
@@ -28,7 +27,7 @@ def check(pair: Any, connection: Any) -> None:
     """Raise Untranslatable where a pipeline is beyond projections."""
     features, part = connection.pipeline, ("connection", pair)
     kinds = [type(f) for f in features]
-    if not features or not set(kinds) <= {*STATIC, Probability} or connection.traces:
+    if not features or not set(kinds) <= set(STATIC) or connection.traces:
         names = ", ".join(k.__name__ for k in kinds) or "nothing"
         raise Untranslatable(f"connection {pair} is made of {names}, or traced", part)
     if any(
@@ -77,14 +76,11 @@ def signals(pair: Any, connection: Any) -> tuple[Any, Compartments]:
             if any(act in _ADDED.values() for act, _ in steps):
                 raise Untranslatable(f"connection {pair} weighs what it delivers at rest", part)
             continue
-        if type(feature) is Probability:
-            _check_probability(pair, feature, steps)
-            steps.append(("draw", feature.value.detach()))
-        elif type(feature) in _ADDED:
+        if type(feature) in _ADDED:
             steps.append((_ADDED[type(feature)], _amount(feature)))
         else:
             steps.append(("multiply", feature.value.detach().to(torch.float32).contiguous()))
-        if type(feature) is not Probability and feature.norm is not None:
+        if feature.norm is not None:
             raise Untranslatable(f"connection {pair} normalises more than its weight", part)
     return weights[0], Compartments(tuple(steps), rest=rest_of(steps))
 
@@ -94,11 +90,3 @@ def _amount(feature: Any) -> Tensor:
     value = feature.value.detach()
     amount = feature.degrade_function(value) if type(feature) is Degradation else value
     return torch.as_tensor(amount).to(torch.float32).expand(feature.value.shape).contiguous()
-
-
-def _check_probability(pair: Any, feature: Any, before: list[tuple[str, Tensor]]) -> None:
-    value, part = feature.value, ("connection", pair)
-    if value.dtype != torch.float32 or not value.is_contiguous():
-        raise Untranslatable(f"connection {pair} has probabilities that are no float32", part)
-    if any(act != "multiply" for act, _ in before):
-        raise Untranslatable(f"connection {pair} draws twice, or what it delivers at rest", part)

@@ -17,7 +17,7 @@ from fastsnn.bindsnet.network._live import Cell
 from fastsnn.bindsnet.network._parts import KNOWN, MCC_RULES, parts_of
 from fastsnn.bindsnet.network._signals import is_product
 from fastsnn.bindsnet.network._translate import Layer, Untranslatable
-from fastsnn.bindsnet.network.topology_features import Probability, Weight
+from fastsnn.bindsnet.network.topology_features import Weight
 from fastsnn.compartments import Compartments
 from fastsnn.connectivity import all_finite
 from fastsnn.models.declare import Rule
@@ -250,7 +250,7 @@ def parameters(connection: Any) -> Iterator[Any]:
             yield from (id(f), f.enforce_polarity, getattr(f, "norm_frequency", None))
             yield from _tensor(f.value)
             # what features do together is a copy
-            shared = not fixed and type(f) in (Weight, Probability)
+            shared = not fixed and type(f) is Weight
             yield 0 if shared or len(features) == 1 else getattr(f.value, "_version", 0)
             yield from _same(f.norm)
             yield from _rule(f.learning_rule)
