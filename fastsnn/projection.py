@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastsnn import memory
+from fastsnn import memory, projection_checks
 from fastsnn.compartments import Compartments, Features, LiveFeature, Silent
 from fastsnn.connectivity import Connectivity, Dense, all_finite
 from fastsnn.errors import ModelError, ShapeError
@@ -19,10 +19,6 @@ from fastsnn.models.declare import Rule
 from fastsnn.models.terminals import Terminal
 from fastsnn.population import Population
 from fastsnn.synapses import Synapses
-
-REDUCTIONS = ("sum", "mean", "max")
-DELAY_KINDS = ("axonal", "dendritic")
-_SHAPES = {True: "shared by the batch", False: "a window of past steps"}
 
 
 class Projection:
@@ -64,7 +60,7 @@ class Projection:
         )
         self.device = target.device
         self.dendritic = delay_kind == "dendritic"
-        self._check_options(delay_kind)
+        projection_checks.check_options(self, delay_kind)
         connectivity = connectivity.timed(str(self), target.dt, self.dendritic)
         layout = connectivity.layout(str(self), source.shape, target.shape, seed, index)
         # `is`: no synapses are false, too
@@ -80,7 +76,7 @@ class Projection:
         whole = (float(self.w_min.min()), float(self.w_max.max()))
         self._w = connectivity.weight(str(self), layout, whole, seed, index).to(self.device)
         self.bias = None if bias is None else self._bias(bias)
-        self._check_rule()
+        projection_checks.check_rule(self)
         # live: every run reads it
         self.rule_params = self._rule_params()
         self.state: dict[str, Tensor] = {}
@@ -212,7 +208,7 @@ class Projection:
             raise ModelError(f"{self}: its rule is {self.rule!r}, which {rule!r} cannot replace.")
         (old, every), self.rule = (self.rule, self.every), rule
         try:
-            self._check_rule()
+            projection_checks.check_rule(self)
             if self.every != every:
                 raise ModelError(f"{self}: the interval of its rule stays {every} steps.")
         except ModelError:
@@ -329,94 +325,9 @@ class Projection:
             )
         return bias.clone()
 
-    def _check_options(self, delay_kind: str) -> None:
-        if delay_kind not in DELAY_KINDS:
-            raise ModelError(
-                f"{self}: delay_kind={delay_kind!r}, expected one of {', '.join(DELAY_KINDS)}."
-            )
-        if self.dendritic and not self.wiring.is_listed:
-            raise ModelError(
-                f"{self}: delay_kind='dendritic' needs synapses in a list: Sparse(...) or a wiring "
-                f"of fastsnn.sparse with a rule."
-            )
-        if self.reduction not in REDUCTIONS:
-            raise ModelError(
-                f"{self}: reduction={self.reduction!r}, expected one of {', '.join(REDUCTIONS)}."
-            )
-        if not (0.0 <= self.weight_decay < 1.0):
-            raise ModelError(
-                f"{self}: weight_decay={self.weight_decay!r}, expected 0 <= weight_decay < 1."
-            )
-        if self.norm is not None and not (math.isfinite(self.norm) and self.norm > 0):
-            raise ModelError(f"{self}: norm={self.norm!r}, expected a positive number or None.")
-        if not self.wiring.learns and (self.rule or self.weight_decay or self.norm is not None):
-            raise ModelError(
-                f"{self}: {self.wiring.__name__} is static; rule, weight_decay and norm need "
-                f"Dense, Conv, Local or Sparse."
-            )
-
     def check_delays(self, batch_size: int) -> None:
         """Raise ModelError where delays meet what knows none."""
-        side = self.delayed
-        if side is None:
-            return
-        if batch_size != 1:
-            raise ModelError(
-                f"{self}: delays of more than a step need batch_size=1, got {batch_size}."
-            )
-        if self.rule is None:
-            return
-        kind = type(self.rule)
-        foreign = [name for name in kind.side(side) if name not in kind.own(side)]
-        if foreign or kind.lag:
-            what = f"'{foreign[0]}' of the population" if foreign else "spikes of the step before"
-            raise ModelError(
-                f"{self}: {kind.__name__} reads {what}, which no delay can hold back; use a rule "
-                f"with traces of its own, e.g. PairSTDP()."
-            )
-
-    def _check_rule(self) -> None:
-        if self.rule is None:
-            return
-        kind = type(self.rule)
-        shared = self.synapses is None or self.synapses.weight is not None
-        if kind.consolidates and (shared or self.norm is not None or self.weight_decay):
-            raise ModelError(
-                f"{self}: {kind.__name__} needs listed synapses (Sparse(...) or a wiring of "
-                f"fastsnn.sparse) without norm and weight_decay."
-            )
-        for name, value in self.rule.values.items():
-            if isinstance(value, Tensor):
-                raise ModelError(f"{self}: {kind.__name__}({name}=...) must be one number.")
-        infinite = [
-            n for n in ("w_min", "w_max") if not bool(torch.isfinite(getattr(self, n)).all())
-        ]
-        if getattr(self.rule, "needs_bounds", False) and infinite:
-            raise ModelError(
-                f"{self}: {kind.__name__} needs finite w_min and w_max, {infinite[0]} is infinite."
-            )
-        uses = set(kind.functions["learn"].arguments)
-        if uses & {"w_min", "w_max"} and max(self.w_min.numel(), self.w_max.numel()) > 1:
-            raise ModelError(
-                f"{self}: {kind.__name__} takes one w_min and one w_max, not one per synapse."
-            )
-        for at, population in (("pre", self.source), ("post", self.target)):
-            for name in kind.side(at):
-                variable = name.removesuffix(f"_{at}")
-                if name in kind.own(at) or variable in population.state:
-                    continue
-                if variable in population.variables():
-                    raise ModelError(
-                        f"{self}: {kind.__name__} reads '{variable}' of population "
-                        f"'{population.name}', which is {_SHAPES[variable in population.shared]}; "
-                        f"expected a variable with one value per neuron and batch element."
-                    )
-                hint = f" Make '{population.name}' with traces=True." if variable == "x" else ""
-                raise ModelError(
-                    f"{self}: {kind.__name__} reads '{variable}' of population "
-                    f"'{population.name}', "
-                    f"which has none.{hint}"
-                )
+        projection_checks.check_delays(self, batch_size)
 
     def side(self, at: str) -> list[Tensor]:
         """Tensors [B, n] of one side that the rule reads besides the spike, own traces last."""

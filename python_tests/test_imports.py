@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "compartments": ["features", "connectivity"],
     "structured": ["connectivity"],
     "population": ["models"],
-    "projection": ["population", "compartments", "memory"],
+    "projection_checks": ["errors"],
+    "projection": ["population", "compartments", "memory", "projection_checks"],
     "sparse": ["population", "random"],
     "plan": ["projection", "inputs", "sparse"],
     # a printed model uses the words of the kernels

@@ -14,16 +14,15 @@ from torch import Tensor
 
 from fastsnn.backends.interrupt import held_back
 from fastsnn.backends.torch_compartments import KINDS
+from fastsnn.backends.torch_learning import learn, normalize
 from fastsnn.backends.torch_sparse import Ports
-from fastsnn.backends.torch_synapses import Grid, Wired
+from fastsnn.backends.torch_synapses import Grid
 from fastsnn.inputs import TWO_32, BoundInput
-from fastsnn.models.declare import Rule
 from fastsnn.models.language import drawing, reducing, where
 from fastsnn.plan import (
     STEP_ENDED,
     Plan,
     PopulationPlan,
-    ProjectionPlan,
     RunArgs,
     RunReport,
 )
@@ -123,7 +122,7 @@ class _Run:
         if args.normalize:
             for wired in self.wired:
                 if wired.p.norm is not None:
-                    _normalize(wired)
+                    normalize(wired)
 
     def _step(self, t: int) -> None:
         plan = self.plan
@@ -142,7 +141,8 @@ class _Run:
                 self._tell(p)
         self.ports.scatter(self._clock)
         for wired in self.wired:
-            self._learn(wired)
+            if isinstance(wired, Grid):
+                learn(wired, plan, self.args, self._clock)
         if self.args.attend:
             self.args.attend(STEP_ENDED)
         row = self.sample * self.args.n_steps + t
@@ -284,97 +284,6 @@ class _Run:
                 spike[b, winner] = True
         return spike
 
-    def _learn(self, wired: Wired) -> None:
-        """The rule, weight decay, bounds, mask."""
-        if not isinstance(wired, Grid):
-            return
-        p, args, old = wired.p, self.args, wired.p.w.clone()
-        source, target = (self.plan.populations[k] for k in (p.source, p.target))
-        wired.note(source.spike, target.spike)
-        if args.learning:
-            if p.rule is not None:
-                self._apply_rule(wired)
-            if p.weight_decay:
-                p.w.mul_(_float32(1.0 - p.weight_decay))
-            if p.rule is not None:
-                _clip(p)
-            if p.every and (self._clock + 1) % p.every == 0:
-                self._consolidate(wired)
-                _clip(p)
-        if p.index in args.masks:
-            p.w.masked_fill_(args.masks[p.index], 0.0)
-        if p.changed is not None:
-            p.changed.logical_or_(wired.changed(p.w != old))
-
-    def _consolidate(self, wired: Grid) -> None:
-        p, rule = wired.p, wired.p.rule
-        assert rule is not None
-        reward = self.args.reward
-        values = {
-            **dict(zip(rule.learn_params(), p.params, strict=False)),
-            **dict(zip(("w", *rule.own("synapse")), (p.w, *p.synapse), strict=True)),
-            "reward": torch.ones(()) if reward is None else reward[0],
-        }
-        arguments = rule.functions["consolidate"].arguments
-        new = rule.consolidate(**{k: values[k] for k in arguments})
-        for tensor, value in zip(
-            (p.w, *p.synapse), new if isinstance(new, tuple) else (new,), strict=True
-        ):
-            tensor.copy_(value)
-
-    def _apply_rule(self, wired: Grid) -> None:
-        p, rule = wired.p, wired.p.rule
-        assert rule is not None
-        source, target = (self.plan.populations[k] for k in (p.source, p.target))
-        numbers = dict(zip(rule.learn_params(), p.params, strict=False))
-        reward = self.args.reward
-        if reward is None:
-            reward = torch.ones(self.plan.batch, device=self.plan.device)
-        values = {
-            "w": wired.read(p.w),
-            "reward": reward[0] if rule.one_reward else wired.each(reward),
-            **dict(zip(rule.own("synapse"), map(wired.read, p.synapse), strict=True)),
-            **numbers,
-        }
-        moving = []
-        for at, spike, last, tensors, to in (
-            ("pre", source.spike, p.last_pre, p.pre, wired.pre),
-            ("post", target.spike, p.last_post, p.post, wired.post),
-        ):
-            own = rule.own(at)
-            foreign = len(tensors) - len(own)
-            traces = dict(zip(own, tensors[foreign:], strict=True))
-            moves, seen, late = wired.see(at, spike if last is None else last, [*traces.values()])
-            moving.append((at, moves if last is None else spike.to(torch.float32), traces))
-            known = [*map(to, tensors[:foreign]), *late]
-            values |= {at: seen, **dict(zip(rule.side(at), known, strict=True))}
-        with reducing(p.reduction, wired.share):
-            learnt = rule.learn(**{k: values[k] for k in rule.functions["learn"].arguments})
-        for tensor, new in zip(
-            (p.w, *p.synapse), learnt if isinstance(learnt, tuple) else (learnt,), strict=True
-        ):
-            wired.write(tensor, new)
-        for at, spike, traces in moving:
-            _advance_traces(rule, at, spike, traces, numbers)
-        for last, spike in ((p.last_pre, source.spike), (p.last_post, target.spike)):
-            if last is not None:
-                last.copy_(spike)
-
-
-def _advance_traces(
-    rule: type[Rule], at: str, spike: Tensor, traces: dict[str, Tensor], numbers: dict[str, Tensor]
-) -> None:
-    """Advance the rule's own traces of one side by its spikes."""
-    if not traces:
-        return
-    advance = getattr(rule, f"advance_{at}")
-    known = {**traces, **numbers, at: spike}
-    moved = advance(**{k: known[k] for k in rule.functions[f"advance_{at}"].arguments})
-    for trace, new in zip(
-        traces.values(), moved if isinstance(moved, tuple) else (moved,), strict=True
-    ):
-        trace.copy_(new)
-
 
 class _Draws:
     """Numbers for `rand`: lane k of the model's stream for the k-th call, or replayed ones."""
@@ -399,26 +308,6 @@ def _reset(p: PopulationPlan) -> None:
     for window in p.windows:
         window.data.zero_()
         window.head.zero_()
-
-
-def _clip(p: ProjectionPlan) -> None:
-    if p.bounded:
-        low, high = (b if b.numel() == 1 else b.reshape(p.w.shape) for b in (p.w_min, p.w_max))
-        p.w.copy_(where(p.w > low, p.w, low))
-        p.w.copy_(where(p.w < high, p.w, high))
-
-
-def _normalize(wired: Wired) -> None:
-    """Scale what changed so that the absolute values of each sum are `norm`."""
-    p = wired.p
-    assert isinstance(wired, Grid)
-    assert p.changed is not None
-    wired.normalize(p.changed.nonzero()[:, 0], _float32(float(p.norm or 0.0)))
-    p.changed.zero_()
-
-
-def _float32(x: float) -> Tensor:
-    return torch.tensor(x, dtype=torch.float32)
 
 
 __all__ = ["NAME", "Program", "supports", "usable"]
