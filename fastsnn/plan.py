@@ -306,9 +306,10 @@ def make_plan(
 def _drive(d: Driven, index: dict[str, int], at: dict[tuple[int, int], int]) -> DrivePlan:
     population = index[d.target.name]
     table, which = d.drive.table(str(d), d.target.n, d.target.dt, d.target.grains[d.port])
+    where = d.target.device
     return DrivePlan(
-        d.name, at[population, d.target.receptor(d.port)], d.drive.kind, table, which,
-        stream(population, Purpose.DRIVE), d.order * d.target.n,
+        d.name, at[population, d.target.receptor(d.port)], d.drive.kind, table.to(where),
+        which.to(where), stream(population, Purpose.DRIVE), d.order * d.target.n,
     )  # fmt: skip
 
 

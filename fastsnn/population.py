@@ -130,12 +130,12 @@ class Population:
         The grain of a port is the power of two by which the largest weight is at most 32767.
         """
         grain = 2.0 ** math.ceil(math.log2(w / 32767)) if w > 0 else 2.0**-126
-        old = self.arriving.get(port, torch.zeros(1, self.n, dtype=torch.int32, device="cpu"))
+        old = self.arriving.get(port, torch.zeros(1, self.n, dtype=torch.int32, device=self.device))
         slots = max(len(old), 1 << delay.bit_length())
         coarser = max(grain, self.grains.get(port, 0.0))
         if slots == len(old) and self.grains.get(port) == coarser:
             return
-        arriving = torch.zeros(slots, self.n, dtype=torch.int32, device="cpu")
+        arriving = torch.zeros(slots, self.n, dtype=torch.int32, device=self.device)
         for ahead in range(len(old)):
             due = step + ahead
             under_way = old[due % len(old)] * (self.grains.get(port, coarser) / coarser)

@@ -58,6 +58,11 @@ struct Block {
   }
 };
 
+// a part of the plan by its offset
+template <class T> FASTSNN_DEVICE const T *part(const Plan *plan, std::int64_t offset) {
+  return reinterpret_cast<const T *>(reinterpret_cast<const unsigned char *>(plan) + offset);
+}
+
 // the same for templates, in which a block is of no type yet
 template <class T> FASTSNN_DEVICE T *in(const Block &k, Room room) { return k.in<T>(room); }
 template <class T> FASTSNN_DEVICE Values<T> values(const Block &k, std::int32_t field) {

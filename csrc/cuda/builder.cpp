@@ -29,7 +29,17 @@ std::vector<unsigned char> Built::bytes() const {
   put(plan.populations, populations);
   put(plan.projections, projections);
   put(plan.fields, fields);
+  put(plan.ports, ports);
+  put(plan.drives, drives);
+  put(plan.tiles, tiles);
   return out;
+}
+
+bool NetworkPlan::is_sparse() const {
+  return !ports.empty() ||
+         std::any_of(populations.begin(), populations.end(), [](const PopulationPlan &p) {
+           return !p.is_input && neuron_facts(neuron_index(p.model.c_str())).n_receptor > 0;
+         });
 }
 
 int Built::field_at(const void *tensor) const {
@@ -64,6 +74,7 @@ public:
       to_.projections.push_back(projection(p));
     for (Projection &p : to_.projections)
       follow(p);
+    add_ports();
     lay_out();
     return std::move(to_);
   }
@@ -134,6 +145,7 @@ private:
     const bool dense = p.kind == fastsnn::Kind::dense;
     out.source = p.source;
     out.target = p.target;
+    out.receptor = p.receptor;
     out.kind = static_cast<Kind>(p.kind);
     weights_.push_back(static_cast<int>(to_.fields.size()));
     out.w = field(p.w, dense ? source.n : 1, 4,
@@ -215,6 +227,30 @@ private:
     }
   }
 
+  void add_ports() {
+    Plan &plan = to_.plan;
+    plan.n_slots = 1;
+    plan.n_places = from_.rows.n_places;
+    for (std::size_t k = 0; k < from_.ports.size(); ++k) {
+      const PortPlan &p = from_.ports[k];
+      to_.ports.push_back(
+          {p.population, p.receptor, p.grain, p.arriving, p.slots, from_.rows.places[k], {}});
+      plan.n_slots = std::max(plan.n_slots, p.slots);
+    }
+    for (const DrivePlan &d : from_.drives)
+      to_.drives.push_back({d.port, d.stream, d.offset, d.table, d.which, d.width});
+    to_.tiles = from_.rows.tiles;
+    std::int64_t first = 0;
+    for (Population &p : to_.populations) {
+      p.first_source = first;
+      first += p.n;
+    }
+    for (const sparse::SparsePlan &s : from_.sparse)
+      to_.populations[s.source].sends = true;
+    if (!to_.ports.empty())
+      plan.ring = static_cast<std::int32_t *>(reserve_(4 * plan.n_slots * plan.n_places));
+  }
+
   std::int64_t stride_of(const Field &f, bool weight) const {
     if (f.population == none)
       return 1;
@@ -256,6 +292,12 @@ private:
     append(plan.populations, to_.populations);
     append(plan.projections, to_.projections);
     append(plan.fields, to_.fields);
+    append(plan.ports, to_.ports);
+    append(plan.drives, to_.drives);
+    append(plan.tiles, to_.tiles);
+    plan.n_ports = static_cast<std::int32_t>(to_.ports.size());
+    plan.n_drives = static_cast<std::int32_t>(to_.drives.size());
+    plan.n_tiles = static_cast<std::int32_t>(to_.tiles.size());
     plan.n_populations = static_cast<std::int32_t>(to_.populations.size());
     plan.n_projections = static_cast<std::int32_t>(to_.projections.size());
     plan.n_fields = static_cast<std::int32_t>(to_.fields.size());
@@ -270,11 +312,18 @@ private:
     layout.n_sent = rooms_.take(per_batch).offset;
     if (std::min({layout.plan, layout.views, layout.slices, layout.winners, layout.n_sent}) < 0)
       throw std::invalid_argument("the network has more parts than fit into a block's memory");
-    if (spread_.policy != Policy::grid)
+    if (!is_grid(spread_.policy))
       layout.masks = take(2 * 4 * to_.mask_words);
     to_.masks_in_shared = layout.masks.offset >= 0;
-    for (Population &p : to_.populations)
+    std::int64_t sources = 0;
+    for (Population &p : to_.populations) {
       place_words(p);
+      sources += p.sends ? p.most_words * 32 : 0;
+    }
+    for (Port &p : to_.ports)
+      p.current = take(4 * 32 * std::int64_t(to_.populations[p.population].most_words));
+    if (spread_.policy == Policy::sparse)
+      plan.spiking = take(4 * (1 + sources));
     std::vector<bool> weight(to_.fields.size());
     for (const int k : weights_)
       weight[k] = to_.fields[k].rows > 1;

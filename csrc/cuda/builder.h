@@ -10,7 +10,19 @@
 
 namespace fastsnn::cuda {
 
-using NetworkPlan = fastsnn::Plan;
+// the synapses of sparse projections, in device memory
+struct SparseRows {
+  std::vector<Tile> tiles;
+  std::vector<const std::int32_t *> places; // of each port
+  std::int64_t n_places = 0;
+};
+
+struct NetworkPlan : fastsnn::Plan {
+  SparseRows rows;
+  // whether only the kernel of sparse networks can run it
+  bool is_sparse() const;
+};
+
 using NetworkArgs = fastsnn::RunArgs;
 
 // how a network is spread over blocks
@@ -44,6 +56,9 @@ struct Built {
   std::vector<Population> populations;
   std::vector<Projection> projections;
   std::vector<Field> fields;
+  std::vector<Port> ports;
+  std::vector<PortDrive> drives;
+  std::vector<Tile> tiles;
   Layout layout{};
   std::int64_t scratch = 0, mask_words = 0;
   bool all_in_shared = true, masks_in_shared = true, has_exits = false;

@@ -10,7 +10,16 @@ namespace fastsnn::cuda {
 
 namespace {
 const char *name_of(Policy policy) {
-  return policy == Policy::alone ? "alone" : policy == Policy::cluster ? "cluster" : "grid";
+  switch (policy) {
+  case Policy::alone:
+    return "alone";
+  case Policy::cluster:
+    return "cluster";
+  case Policy::sparse:
+    return "sparse grid";
+  default:
+    return "grid";
+  }
 }
 } // namespace
 
@@ -31,9 +40,11 @@ Engine::Lowered Engine::lower(const Spread &spread) {
     out.networks.push_back(build(plan, spread, shared_of(spread), reserve_));
   const Built &first = out.networks.front();
   int teams = networks;
-  if (spread.policy == Policy::grid) {
-    const int resident =
-        resident_blocks(spread.threads, static_cast<std::size_t>(first.layout.bytes));
+  if (is_grid(spread.policy)) {
+    const auto shared = static_cast<std::size_t>(first.layout.bytes);
+    const int resident = spread.policy == Policy::sparse
+                             ? resident_sparse_blocks(spread.threads, shared)
+                             : resident_blocks(spread.threads, shared);
     teams = std::clamp(resident / spread.team, 1, networks);
   }
   out.blocks = teams * spread.team;
@@ -48,7 +59,7 @@ Engine::Lowered Engine::lower(const Spread &spread) {
   call.mask_words = first.mask_words;
   call.layout = first.layout;
   call.barriers = static_cast<GridBarrier *>(reserve_(sizeof(GridBarrier) * teams));
-  if (spread.policy == Policy::grid)
+  if (is_grid(spread.policy))
     call.masks = static_cast<std::uint32_t *>(
         reserve_(sizeof(std::uint32_t) * 2 * first.mask_words * teams));
   return out;
@@ -120,7 +131,7 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
 }
 
 bool Engine::may_isolate(const std::vector<NetworkArgs> &args) const {
-  bool may = options_.policy == "auto";
+  bool may = options_.policy == "auto" && !plan().is_sparse();
   for (std::size_t r = 0; r < args.size() && may; ++r)
     may = why_not_isolated(plans_[r], args[r]).empty();
   return may;

@@ -22,14 +22,15 @@ template <class... Models> int index_of(models::List<Models...>, const char *nam
 
 } // namespace
 
-int neuron_index(const char *name) { return index_of(models::Neurons{}, name); }
+int neuron_index(const char *name) { return index_of(EveryNeuron{}, name); }
 int rule_index(const char *name) { return index_of(models::Rules{}, name); }
 
 NeuronFacts neuron_facts(int model) {
   NeuronFacts facts{};
-  of_list(models::Neurons{}, model, [&](auto m) {
+  of_list(EveryNeuron{}, model, [&](auto m) {
     using M = decltype(m);
-    facts = {M::n_state, M::n_shared, M::n_param, M::n_window, M::n_kernel, M::learning};
+    facts = {M::n_state,  M::n_shared, M::n_param,   M::n_window,
+             M::n_kernel, M::learning, M::n_receptor};
   });
   return facts;
 }

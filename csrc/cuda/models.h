@@ -15,6 +15,13 @@ namespace fastsnn::cuda {
 // purposes of a population's random numbers, see docs/design.md
 inline constexpr std::uint32_t model_stream = 1, one_spike_stream = 2;
 
+template <class One, class Other> struct Joined;
+template <class... A, class... B> struct Joined<models::List<A...>, models::List<B...>> {
+  using type = models::List<A..., B...>;
+};
+// models with receptors come last, for only kernels of sparse networks know them
+using EveryNeuron = Joined<models::Neurons, models::NeuronsWithReceptors>::type;
+
 FASTSNN_FN constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
 
 template <class F, class... Models>

@@ -11,8 +11,53 @@ using namespace fastsnn::parse;
 
 namespace {
 
-fastsnn::Plan make_plan(const py::dict &d) {
-  fastsnn::Plan plan;
+PortPlan make_port(const py::dict &d, const fastsnn::Plan &plan) {
+  PortPlan p;
+  p.population = index_below(d, "population", plan.populations.size());
+  const PopulationPlan &cells = plan.populations[p.population];
+  if (cells.is_input)
+    throw py::value_error("population '" + cells.name + "' is an input, and nothing arrives there");
+  const int model = cuda::neuron_index(cells.model.c_str());
+  p.receptor = index_below(d, "receptor", 1 + cuda::neuron_facts(model).n_receptor);
+  p.grain = static_cast<float>(number<double>(d, "grain"));
+  p.arriving = pointer<std::int32_t>(d, "arriving");
+  p.slots = number<std::int64_t>(d, "slots");
+  if (p.slots < 1 || (p.slots & (p.slots - 1)))
+    throw py::value_error("the number of slots of a port must be a power of two");
+  return p;
+}
+
+// {tiles: (address of words, of start, first place), places: address for each port, n_places}
+cuda::SparseRows make_rows(const py::dict &d, std::size_t n_ports) {
+  cuda::SparseRows rows;
+  for (const auto &[words, start, place] :
+       number<std::vector<std::tuple<std::uintptr_t, std::uintptr_t, std::int64_t>>>(d, "tiles"))
+    rows.tiles.push_back({reinterpret_cast<const std::uint32_t *>(words),
+                          reinterpret_cast<const std::uint64_t *>(start), place});
+  for (const auto at : number<std::vector<std::uintptr_t>>(d, "places"))
+    rows.places.push_back(reinterpret_cast<const std::int32_t *>(at));
+  if (rows.places.size() != n_ports)
+    throw py::value_error("expected the places of every port");
+  rows.n_places = number<std::int64_t>(d, "n_places");
+  return rows;
+}
+
+void add_sparse(cuda::NetworkPlan &plan, const py::dict &d) {
+  for (py::handle p : get(d, "ports").cast<py::list>())
+    plan.ports.push_back(make_port(p.cast<py::dict>(), plan));
+  for (py::handle item : get(d, "sparse").cast<py::list>()) {
+    sparse::SparsePlan s;
+    s.source = index_below(item.cast<py::dict>(), "source", plan.populations.size());
+    plan.sparse.push_back(s);
+  }
+  for (py::handle p : get(d, "drives").cast<py::list>())
+    plan.drives.push_back(drive(p.cast<py::dict>(), plan));
+  if (!plan.ports.empty())
+    plan.rows = make_rows(get(d, "rows").cast<py::dict>(), plan.ports.size());
+}
+
+cuda::NetworkPlan make_plan(const py::dict &d) {
+  cuda::NetworkPlan plan;
   plan.batch = number<int>(d, "batch");
   plan.dt = number<double>(d, "dt");
   plan.seed = number<std::uint64_t>(d, "seed");
@@ -22,11 +67,12 @@ fastsnn::Plan make_plan(const py::dict &d) {
     plan.populations.push_back(population(p.cast<py::dict>()));
   for (py::handle p : get(d, "projections").cast<py::list>())
     plan.projections.push_back(projection(p.cast<py::dict>(), plan));
+  add_sparse(plan, d);
   return plan;
 }
 
-std::vector<fastsnn::Plan> make_plans(const py::list &dicts) {
-  std::vector<fastsnn::Plan> plans;
+std::vector<cuda::NetworkPlan> make_plans(const py::list &dicts) {
+  std::vector<cuda::NetworkPlan> plans;
   for (py::handle d : dicts)
     plans.push_back(make_plan(d.cast<py::dict>()));
   if (plans.empty())

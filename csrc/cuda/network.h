@@ -10,7 +10,10 @@
 
 namespace fastsnn::cuda {
 
-enum class Policy { alone, cluster, grid };
+// sparse: grid, for networks with ports or receptors
+enum class Policy { alone, cluster, grid, sparse };
+
+inline bool is_grid(Policy policy) { return policy == Policy::grid || policy == Policy::sparse; }
 
 // where the first things of a block's shared memory lie; the plan says the rest
 struct Layout {
@@ -37,7 +40,8 @@ struct Call {
 
 inline constexpr int most_cluster = 8;
 
-inline constexpr int most_threads = 512;
+// of a block; fewer of sparse networks, whose kernel takes more registers
+inline constexpr int most_threads = 512, most_sparse_threads = 384;
 
 // bytes of what a block keeps at the start of its shared memory
 struct Sizes {
@@ -46,8 +50,10 @@ struct Sizes {
 Sizes sizes_of_block();
 
 int resident_blocks(int threads, std::size_t shared);
+int resident_sparse_blocks(int threads, std::size_t shared);
 int resident_clusters(int cluster, int threads, std::size_t shared);
 void launch_network(Policy policy, const Call &call, int blocks, int threads, void *stream);
+void launch_sparse(const Shape &, const Call &call);
 // what every block had of its own goes home from where one of them left it
 void launch_exit(const Call &call, void *stream);
 
@@ -58,7 +64,7 @@ struct RuleFacts {
   bool events;
 };
 struct NeuronFacts {
-  int n_state, n_shared, n_param, n_window, n_kernel, learning;
+  int n_state, n_shared, n_param, n_window, n_kernel, learning, n_receptor;
 };
 RuleFacts rule_facts(int rule);
 NeuronFacts neuron_facts(int model);

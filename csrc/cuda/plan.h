@@ -11,7 +11,7 @@
 
 namespace fastsnn::cuda {
 
-inline constexpr int limit_state = 6, limit_shared = 3, limit_param = 16, limit_window = 3;
+inline constexpr int limit_state = 8, limit_shared = 3, limit_param = 24, limit_window = 3;
 inline constexpr int limit_side = 4, limit_synapse = 3;
 inline constexpr int none = -1;
 
@@ -79,7 +79,9 @@ struct Population {
   Room list;                 // ascending ids, [B, n], of sources of dense projections
   Room rows;                 // [n, batch words]: in which batch elements a neuron sent
   bool has_list, has_rows;
-  std::int32_t most_words; // of a slice
+  bool sends;                // to sparse projections
+  std::int64_t first_source; // its first neuron among the sources of these
+  std::int32_t most_words;   // of a slice
   // of a run
   Drive drive;
   Given<std::uint32_t> clamp, unclamp; // bits
@@ -97,7 +99,7 @@ struct PreVariable {
 };
 
 struct Projection {
-  std::int32_t source, target;
+  std::int32_t source, target, receptor; // receptor 0: i_syn, k + 1: the model's k-th
   Kind kind;
   std::int32_t w, bias, changed;                         // fields or none
   std::int32_t rule;                                     // index in models::Rules or none
@@ -118,6 +120,33 @@ struct Projection {
   float norm; // 0: none
   const std::uint8_t *mask;
   Room current; // [B, most own words * 32], what it delivers
+};
+
+// Where spikes of sparse projections and drives arrive.  What is under way stands in a ring of
+// slots while a launch lasts, and in a tensor [slots, n] before and after it.
+struct Port {
+  std::int32_t population, receptor;
+  float grain;
+  std::int32_t *home;
+  std::int64_t slots;
+  const std::int32_t *places; // of every 16 neurons, the first one's place in a slot of the ring
+  Room current;               // [most own words * 32], what arrived in this step
+};
+
+// random input of a port, see fastsnn/sparse/drives.py
+struct PortDrive {
+  std::int32_t port;
+  std::uint32_t stream, offset;
+  const std::int64_t *table; // [rows, width]
+  const std::int32_t *which; // [n]
+  std::int64_t width;
+};
+
+// rows of synapses onto a part of the ring, see csrc/sparse/layout.h
+struct Tile {
+  const std::uint32_t *words;
+  const std::uint64_t *start; // [sources + 1]
+  std::int64_t place;         // where its part of a slot begins
 };
 
 struct Record {
@@ -149,6 +178,11 @@ struct Plan {
   std::int64_t bytes;
   std::int32_t batch, batch_words, n_populations, n_projections, n_fields;
   std::int64_t populations, projections, fields; // offsets in bytes
+  std::int32_t n_ports, n_drives, n_tiles;
+  std::int64_t ports, drives, tiles; // offsets
+  std::int32_t *ring;                // [slots, places], whole numbers of the port's grain
+  std::int64_t n_slots, n_places;    // n_slots: a power of two
+  Room spiking;                      // own sources of a step: their number, then they
   std::uint64_t seed;
   // of a run
   std::int32_t n_records;

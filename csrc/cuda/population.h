@@ -7,6 +7,7 @@
 #include "exchange.h"
 #include "inputs.h"
 #include "models.h"
+#include "sparse.h"
 
 namespace fastsnn::cuda {
 
@@ -25,6 +26,10 @@ struct Context {
     return uniform(
         philox(k.plan->seed, cells.stream + model_stream, now.step, static_cast<std::uint32_t>(at))
             .w[draw & 3]);
+  }
+  FASTSNN_DEVICE float receptor(int index) const {
+    const int p = static_cast<int>(&cells - k.populations);
+    return received<true>(k, p, index + 1, b, j);
   }
   FASTSNN_DEVICE float dot(int kernel, int window) const {
     const Window &ring = cells.window[window];
@@ -120,13 +125,16 @@ private:
 };
 
 // f(model) for the model of a population, if it has one
-template <class F> FASTSNN_DEVICE void of_model(const Population &cells, F f) {
-  dispatch(models::Neurons{}, cells.model, f);
+template <class Exchange, class F> FASTSNN_DEVICE void of_model(const Population &cells, F f) {
+  if constexpr (Exchange::sparse)
+    dispatch(EveryNeuron{}, cells.model, f);
+  else
+    dispatch(models::Neurons{}, cells.model, f);
 }
 
-template <bool before> FASTSNN_DEVICE void change_shared(const Block &k) {
+template <class Exchange, bool before> FASTSNN_DEVICE void change_shared(const Block &k) {
   for (int p = 0; p < k.plan->n_populations; ++p)
-    of_model(k.populations[p], [&](auto model) {
+    of_model<Exchange>(k.populations[p], [&](auto model) {
       using Model = decltype(model);
       if constexpr (Model::n_shared > 0)
         Skeleton<Model>::template change_shared<before>(k, p);
@@ -134,17 +142,15 @@ template <bool before> FASTSNN_DEVICE void change_shared(const Block &k) {
 }
 
 // one own neuron up to its threshold
+template <class Exchange>
 FASTSNN_DEVICE bool advance(const Block &k, const Population &cells, int p, const Now &now,
                             const Position &at, int b, int j) {
   const std::int32_t i = k.slices[p].first + j;
-  float i_syn = 0.0f;
-  for (int q = 0; q < k.plan->n_projections; ++q)
-    if (k.projections[q].target == p)
-      i_syn += delivered(k, k.projections[q], b, j);
+  float i_syn = received<Exchange::sparse>(k, p, 0, b, j);
   if (cells.drive.source != Source::none)
     i_syn += driven(k, cells, now, at.boost, b, i);
   bool spike = i_syn != 0.0f;
-  of_model(cells, [&](auto model) {
+  of_model<Exchange>(cells, [&](auto model) {
     spike = Skeleton<decltype(model)>::step(k, cells, now, at, b, j, i_syn);
   });
   if (cells.x != none) {
@@ -174,7 +180,10 @@ template <class Exchange>
 FASTSNN_DEVICE void advance_all(const Block &k, const Now &now, const Position &at) {
   each_own_word(k, [&](const Population &cells, int p, int b, int word) {
     const int j = word * 32 + lane_index();
-    const bool spike = j < k.slices[p].n && advance(k, cells, p, now, at, b, j);
+    if constexpr (Exchange::sparse)
+      if (j < k.slices[p].n)
+        gather(k, now, p, j);
+    const bool spike = j < k.slices[p].n && advance<Exchange>(k, cells, p, now, at, b, j);
     publish<Exchange>(k, now, cells, b, word, ballot(spike), k.slices[p].first_word);
   });
 }

@@ -90,11 +90,6 @@ FASTSNN_DEVICE void store_fields(const Block &k) {
   }
 }
 
-// a part of the plan by its offset
-template <class T> FASTSNN_DEVICE const T *part(const Plan *plan, std::int64_t offset) {
-  return reinterpret_cast<const T *>(reinterpret_cast<const unsigned char *>(plan) + offset);
-}
-
 FASTSNN_DEVICE void set_block(Block &k, const Call &call, int network, int team) {
   unsigned char *shared = shared_memory();
   if (thread_index() == 0) {

@@ -44,7 +44,9 @@ Built tried(const NetworkPlan &plan, const Spread &spread) {
 
 int threads_for(const NetworkPlan &plan, int team) {
   const std::int64_t words = (most_words(plan) + team - 1) / team * plan.batch;
-  return words >= many_words ? most_threads : most_threads / 2;
+  if (words < many_words)
+    return most_threads / 2;
+  return plan.is_sparse() ? most_sparse_threads : most_threads;
 }
 
 class Chooser {
@@ -54,7 +56,10 @@ public:
 
   Spread choose() const {
     const std::string &policy = wish_.policy;
-    if (policy == "grid")
+    if (plan_.is_sparse() && policy != "auto" && policy != "grid")
+      throw std::invalid_argument("policy '" + policy + "': a network with sparse projections, " +
+                                  "drives or receptors is spread over a grid");
+    if (policy == "grid" || plan_.is_sparse())
       return grid(wish_.blocks);
     if (policy == "cluster") {
       const Spread together = cluster(wish_.blocks);
@@ -96,10 +101,16 @@ private:
     return spread(Policy::cluster, team, false);
   }
   Spread grid(int blocks) const {
-    const int threads = wish_.threads > 0 ? wish_.threads : most_threads;
-    const int resident = std::max(1, resident_blocks(threads, most_shared()));
+    const bool sparse = plan_.is_sparse();
+    const int most_of_block = sparse ? most_sparse_threads : most_threads;
+    const int threads = wish_.threads > 0 ? wish_.threads : most_of_block;
+    if (threads > most_of_block)
+      throw std::invalid_argument("threads of a block: expected at most " +
+                                  std::to_string(most_of_block) + " for this network");
+    const int resident = std::max(1, sparse ? resident_sparse_blocks(threads, most_shared())
+                                            : resident_blocks(threads, most_shared()));
     const auto most = static_cast<int>(std::min<std::int64_t>(resident, words_));
-    return spread(Policy::grid, blocks > 0 ? blocks : most, false);
+    return spread(sparse ? Policy::sparse : Policy::grid, blocks > 0 ? blocks : most, false);
   }
   // clusters at a time; their blocks tell each other their spikes in shared memory
   int clusters(const Spread &s) const {

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.backends import pointers
+from fastsnn.backends import cuda_sparse, pointers
 from fastsnn.backends.interrupt import held_back
 from fastsnn.lowering import build
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -31,7 +31,7 @@ except ImportError as error:
 
 NAME = "cuda"
 DEVICES = ("cuda",)
-KINDS = ("dense", "one_to_one", "all_but_one")
+KINDS = ("dense", "one_to_one", "all_but_one", "sparse")
 OLDEST = (8, 0)
 STEPS_OF_A_LAUNCH = 4096
 
@@ -54,9 +54,8 @@ class Engine:
             )
         if beyond := plan.beyond(KINDS):
             return beyond
-        for p in plan.populations:
-            if p.model.receptors():
-                return f"the model {p.model.__name__} of '{p.name}' has receptors, it knows none."
+        if refused := cuda_sparse.refusal(plan):
+            return refused
         models = [p.model for p in plan.populations if not p.is_input]
         models += [p.rule for p in plan.projections if p.rule]
         own = [m.__name__ for m in models if not build.is_built_in(m)]
@@ -104,7 +103,7 @@ class ReplicaProgram:
         self.device = plans[0].device
         self._keep: list[Any] = []
         with self._on_device():
-            dicts = [pointers.plan_dict(plan, self._keep) for plan in plans]
+            dicts = [self._dict(plan) for plan in plans]
             options = self.engine.options | {"device": self._index()}
             self._native = self.engine.module.Program(dicts, options, self._reserve)
             self._reports = torch.zeros((len(plans), 4), dtype=torch.int64, device=self.device)
@@ -112,6 +111,10 @@ class ReplicaProgram:
             if self.device.type == "cuda":
                 torch.cuda.current_stream(self.device).synchronize()
         self._running = threading.Lock()
+
+    def _dict(self, plan: Plan) -> dict[str, Any]:
+        made = pointers.plan_dict(plan, self._keep)
+        return made | {"rows": cuda_sparse.rows(plan, made, self._keep)} if plan.ports else made
 
     def explain(self) -> str:
         """How the networks are spread over the device."""
@@ -128,6 +131,8 @@ class ReplicaProgram:
 
     def _run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
         samples = args[0].n_samples
+        watched = [cuda_sparse.watch(p, a) for p, a in zip(self.plans, args, strict=True)]
+        args = [own for own, _ in watched]
         tries = torch.zeros((len(args), samples), dtype=torch.int32, device=self.device)
         with self._on_device():
             stream = self.engine.stream(self.device)
@@ -145,6 +150,8 @@ class ReplicaProgram:
                 for report in reports:
                     report.interrupted = True
         self._note(args, reports, tries)
+        for (_, spikes), report in zip(watched, reports, strict=True):
+            cuda_sparse.report_events(spikes, report)
 
     def _launch_all(
         self, args: list[RunArgs], whole: int, stream: int, check: Callable[[], None]

@@ -42,6 +42,11 @@ def usable() -> str | None:
     return _REASON if _native is None else None
 
 
+def sparse_rows(given: dict[str, Any]) -> Any:
+    """Rows of sparse projections for other backends, see csrc/sparse/parse.h."""
+    return _native.sparse_rows(given)
+
+
 def supports(plan: Plan) -> str | None:
     """None, or why this plan cannot run on the native engine."""
     if plan.device.type != "cpu":

@@ -49,9 +49,10 @@ class _Rows:
         edges = p.wiring.edges(plan.seed, p.stream, plan.dt, source.n, target.n, source is target)
         self.spike, self.n_post = source.spike, target.n
         self.start = torch.searchsorted(edges.pre.contiguous(), torch.arange(source.n + 1))
-        self.post, self.delay = edges.post, edges.delay.to(torch.int64)
+        where = self.port.arriving.device
+        self.post, self.delay = edges.post.to(where), edges.delay.to(where, torch.int64)
         whole = (edges.w.to(torch.float64) / self.port.grain).round()
-        self.weight = whole.clamp(-32767, 32767).to(torch.int32)
+        self.weight = whole.clamp(-32767, 32767).to(where, torch.int32)
 
     def send(self, step: int) -> None:
         ids = self.spike[0].nonzero()[:, 0]
@@ -66,7 +67,7 @@ class _Rows:
 def _poisson(drive: DrivePlan, seed: int, step: int) -> Tensor:
     """Weight times the number of events of every neuron, int32 [n]."""
     which = drive.which.to(torch.int64)
-    index = drive.offset + torch.arange(len(which))
+    index = drive.offset + torch.arange(len(which), device=which.device)
     word = philox(seed, drive.stream, step >> 2, index)[step & 3]
     table = drive.table[which]
     events = table[:, 1] + (word[:, None] >= table[:, 2:]).sum(1)
