@@ -384,10 +384,8 @@ class Network:
         """A population by its name."""
         name = population if isinstance(population, str) else population.name
         if name not in self.populations:
-            raise FastsnnError(
-                f"There is no population '{name}'; there are: "
-                f"{', '.join(self.populations) or 'none'}."
-            )
+            have = ", ".join(self.populations) or "none"
+            raise FastsnnError(f"There is no population '{name}'; there are: {have}.")
         return self.populations[name]
 
     def index_of(self, population: str | Population) -> int:
