@@ -279,6 +279,32 @@ def test_weight_dependences(dependence) -> None:
     assert down == pytest.approx(0.5 - 0.2 * 0.5 * np.exp(-5.0 / 10.0), rel=1e-4)
 
 
+def test_stochastic_synapses_fail_on_their_own() -> None:
+    times = np.arange(1.0, 101.0)
+    source = sim.Population(1, sim.SpikeSourceArray(spike_times=times))
+    cells = sim.Population(4, sim.IF_curr_delta(v_thresh=1e6, tau_m=1e9, v_rest=0.0))
+    cells.initialize(v=0.0)
+    synapse = sim.SimpleStochasticSynapse(weight=1.0, p=np.array([[0.0, 0.5, 0.5, 1.0]]), delay=0.5)
+    sim.Projection(source, cells, sim.AllToAllConnector(), synapse, receptor_type="excitatory")
+    cells.record("v")
+    sim.run(101.0)
+    v = signal(cells, "v")
+    assert v[14].max() == 0.0
+    assert v[15].round(2).tolist()[::3] == [0.0, 1.0]
+    assert v[-1, 3] == pytest.approx(100.0, rel=1e-3)
+    assert 30 < v[-1, 1] < 70
+    assert (np.diff(v[:, 1]) != np.diff(v[:, 2])).any()
+
+
+def test_one_cell_to_one_cell() -> None:
+    source = sim.Population(1, sim.SpikeSourceArray(spike_times=[1.0]))
+    cell = sim.Population(1, sim.IF_cond_exp())
+    weight = sim.RandomDistribution("uniform", low=0.1, high=0.2, rng=sim.NumpyRNG(1))
+    synapse = sim.StaticSynapse(weight=weight, delay=0.5)
+    projection = sim.Projection(source, cell, sim.OneToOneConnector(), synapse)
+    assert 0.1 <= projection.get("weight", format="list")[0][2] <= 0.2
+
+
 def test_the_page_of_the_documentation_runs(root, capsys) -> None:
     text = (root / "docs/pynn.md").read_text()
     exec(re.search(r"```python\n(.*?)```", text, re.S)[1], {})

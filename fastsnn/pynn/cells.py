@@ -44,7 +44,7 @@ class _Cell:
     weight_scale: ClassVar[float] = _MILLI
 
 
-def _with_currents(base: type) -> dict[str, Any]:
+def _with_currents(base: Any) -> dict[str, Any]:
     """What a cell that can record synaptic currents has beyond PyNN's."""
     return {
         "recordable": [*base.recordable, "isyn_exc", "isyn_inh"],

@@ -24,6 +24,12 @@ def _same(*names: str) -> dict[str, Any]:
 class Source:
     """Cells that get the current, and what was recorded of it."""
 
+    native_parameters: ParameterSpace
+    _cells: list[tuple[Any, int]]
+    _numbers: dict[str, Any]
+    _since: int | None
+    _recorded: list[Array]
+
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         set_ = object.__setattr__

@@ -13,7 +13,8 @@ import torch
 from fastsnn.models import TsodyksMarkram
 from fastsnn.network import Network
 from fastsnn.pynn.populations import Population, members
-from fastsnn.pynn.synapses import TsodyksMarkramSynapse
+from fastsnn.pynn.relays import Relay
+from fastsnn.pynn.synapses import SimpleStochasticSynapse, TsodyksMarkramSynapse
 from fastsnn.sparse import EdgeList
 from fastsnn.sparse.projection import SparseProjection
 from fastsnn.structured import Sparse
@@ -39,6 +40,8 @@ class _Part:
     order: Any = None
     start: Any = None
     terminal: Any = None
+    # whether nothing can change any more
+    fixed: bool = False
 
 
 class Joined:
@@ -62,11 +65,18 @@ class Joined:
                 self._learning(part)
             elif part.terminal is not None:
                 self._depressing(part)
+            elif isinstance(projection.synapse_type, SimpleStochasticSynapse):
+                self._failing(part)
             else:
                 self._static(part)
 
     def changed(self, name: str) -> None:
         """The projection has other numbers."""
+        if any(part.fixed for part in self.parts):
+            raise NotImplementedError(
+                f"{self.projection.label}: {name} of stochastic synapses cannot change after the "
+                f"first run; set it before."
+            )
         if not self.parts or self.parts[0].order is None:
             self._stale = bool(self.parts)
         elif name == "weight":
@@ -187,17 +197,40 @@ class Joined:
             numbers[ours] = torch.as_tensor(of_source)
         self._listed(part, False, short_term=TsodyksMarkram(**numbers))
 
+    def _failing(self, part: _Part) -> None:
+        """A relay for each synapse: one step to it, the other ones to the target."""
+        columns, dt = self.projection._columns, self.network.dt
+        n = len(part.pre)
+        steps = torch.as_tensor(np.rint(columns["delay"][part.which] / dt))
+        if bool((steps < 2).any()):
+            raise ValueError(
+                f"{self.projection.label}: delay={columns['delay'].min():g} ms, stochastic "
+                f"synapses need two steps, {2 * dt:g} ms, or more."
+            )
+        p = torch.as_tensor(np.array(columns["p"][part.which], dtype=np.float64))
+        relays = self.network.population(f"{part.name}_relays", Relay(p=p), n)
+        each, pre, post = torch.arange(n), *(torch.as_tensor(x) for x in (part.pre, part.post))
+        self.network.projection(
+            part.source, relays, EdgeList(pre, each, w=1.0, delay=dt), name=f"{part.name}_in"
+        )
+        part.made = self.network.projection(
+            relays, part.target,
+            EdgeList(each, post, w=self._weights(part), delay=(steps - 1) * dt),
+            name=part.name, receptor=self.receptor,
+        )  # fmt: skip
+        part.fixed = True
+
     def _listed(self, part: _Part, axonal: bool, **options: Any) -> None:
         delay = torch.as_tensor(np.array(self.projection._columns["delay"][part.which]))
-        ends = [torch.as_tensor(x).long() for x in (part.pre, part.post)]
+        pre, post = (torch.as_tensor(x).long() for x in (part.pre, part.post))
         w = self._weights(part).clamp(options.get("w_min", -math.inf), options.get("w_max"))
         part.made = self.network.projection(
-            part.source, part.target, Sparse(w, *ends, delay=delay, multapses=True),
+            part.source, part.target, Sparse(w, pre, post, delay=delay, multapses=True),
             name=part.name, receptor=self.receptor,
             delay_kind="axonal" if axonal else "dendritic", **options,
         )  # fmt: skip
         steps = (delay / self.network.dt).round().clamp(min=1).long()
-        part.order = order_of(*ends, steps if axonal else 1)
+        part.order = order_of(pre, post, steps if axonal else 1)
         part.start = {k: v.clone() for k, v in part.made.variables().items()}
 
     def _layer(self) -> None:

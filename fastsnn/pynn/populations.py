@@ -25,6 +25,9 @@ class Assembly(common.Assembly):
 class _Parameters:
     """Reading parameters, of a whole population or a part."""
 
+    celltype: Any
+    _get_native_parameters: Any
+
     def _get_parameters(self, *names: str) -> ParameterSpace:
         celltype = self.celltype
         computed = any(name in celltype.computed_parameters() for name in names)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from pyNN import common
+from pyNN.connectors import OneToOneConnector
 from pyNN.parameters import ParameterSpace
 from pyNN.space import Space
 
@@ -61,8 +62,10 @@ class Projection(common.Projection):
         self._columns: dict[str, Array] | None = None
         self._lowered: Any = None
         self._stale = False
-        self.wiring = wirings.native(self, connector)
-        if self.wiring is None:
+        self.wiring: Any = wirings.native(self, connector)
+        if self.wiring is None and type(connector) is OneToOneConnector:
+            self._pair(connector)
+        elif self.wiring is None:
             connector.connect(self)
         simulator.state.projections.append(self)
 
@@ -114,9 +117,10 @@ class Projection(common.Projection):
 
     def assign(self, name: str, which: Any, values: Any) -> None:
         """Give some synapses other numbers."""
-        column = np.array(self.column(name))
+        columns, column = self.columns(), self.column(name)
+        if not column.flags.writeable:
+            column = columns[name[:-1] if name not in columns else name] = column.copy()
         column[which] = values
-        self.columns()[name] = column
         self.wiring = None
         if self._lowered is not None:
             self._lowered.changed(name)
@@ -158,6 +162,20 @@ class Projection(common.Projection):
             else edges.delay.numpy()[order] * simulator.state.dt,
         }
 
+    def _pair(self, connector: OneToOneConnector) -> None:
+        """Cell i to cell i; PyNN's way needs n^2 steps, and fails on one cell with NumPy 2."""
+        space = connector._parameters_from_synapse_type(self)
+        checks = getattr(self.synapse_type, "parameter_checks", {}) if connector.safe else {}
+        for i in range(min(self.shape)):
+            numbers = {
+                name: lazy.evaluate(simplify=True) if lazy.is_homogeneous else lazy[[i], i]
+                for name, lazy in space.items()
+            }
+            for name, check in checks.items():
+                if name in numbers:
+                    check(numbers[name], self)
+            self._convergent_connect(np.array([i]), i, connector.location_selector, **numbers)
+
     # ---- what PyNN calls ----
 
     def _convergent_connect(
@@ -188,7 +206,7 @@ class Projection(common.Projection):
         where = tuple(self.column(f"{k}synaptic_index") for k in ("pre", "post"))
         return [self._array(where, self.column(name), multiple_synapses) for name in names]
 
-    def _array(self, where: tuple[Array, Array], column: Array, multiple: str) -> Array:
+    def _array(self, where: tuple[Array, ...], column: Array, multiple: str) -> Array:
         values = np.full(self.shape, np.nan)
         # of those that are given twice an assignment keeps the last
         kept = slice(None, None, -1 if multiple == "first" else 1)

@@ -32,7 +32,10 @@ class State(common.control.BaseState):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dt, self.min_delay, self.max_delay = 0.1, "auto", "auto"
+        self.dt = 0.1
+        # ms or "auto"
+        self.min_delay: Any = "auto"
+        self.max_delay: Any = "auto"
         self.options: dict[str, Any] = {}
         self.clear()
 
@@ -48,7 +51,7 @@ class State(common.control.BaseState):
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
         self.sources: list[Source] = []
-        self.network = None
+        self.network: Any = None
         self.running, self.t_start, self.step = False, 0, 0
 
     def run(self, simtime: float) -> None:

@@ -32,6 +32,11 @@ class TsodyksMarkramSynapse(_Delayed, synapses.TsodyksMarkramSynapse):
     translations = _same("weight", "delay", "U", "tau_rec", "tau_facil")
 
 
+class SimpleStochasticSynapse(_Delayed, synapses.SimpleStochasticSynapse):
+    __doc__ = synapses.SimpleStochasticSynapse.__doc__
+    translations = _same("weight", "delay", "p")
+
+
 class STDPMechanism(_Delayed, synapses.STDPMechanism):
     __doc__ = synapses.STDPMechanism.__doc__
     base_translations = _same("weight", "delay", "dendritic_delay_fraction")
@@ -87,6 +92,7 @@ __all__ = [
     "AdditiveWeightDependence",
     "MultiplicativeWeightDependence",
     "STDPMechanism",
+    "SimpleStochasticSynapse",
     "SpikePairRule",
     "StaticSynapse",
     "TsodyksMarkramSynapse",
