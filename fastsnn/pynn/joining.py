@@ -52,6 +52,8 @@ class Joined:
         self.parts: list[_Part] = []
         self.receptor = _RECEPTORS[projection.receptor_type]
         self._stale = False
+        # step after which the weights were last read
+        self._read = network.step
         if projection.wiring is not None:
             ends = projection.pre._lowered, projection.post._lowered
             made = network.projection(*ends, projection.wiring, name=name, receptor=self.receptor)
@@ -103,8 +105,9 @@ class Joined:
 
     def refresh(self) -> None:
         """Bring learned weights to the projection."""
-        if not self.projection.learns:
+        if not self.projection.learns or self._read == self.network.step:
             return
+        self._read = self.network.step
         columns = self.projection._columns
         weights = np.array(columns["weight"])
         for part in self.parts:
@@ -115,6 +118,7 @@ class Joined:
 
     def restart(self) -> None:
         """Weights that were learned, and what rules keep, at their initial values."""
+        self._read = -1
         for part in self.parts:
             for name, value in (part.start or {}).items():
                 if self.projection.learns or name != "w":
