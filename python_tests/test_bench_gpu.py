@@ -20,7 +20,7 @@ pytest.importorskip("fastsnn.bench.gpu", reason="not a checkout")
 from fastsnn.bench.gpu import build, launches, table
 from fastsnn.bench.gpu.__main__ import _SUMMARY, _VERDICT
 from fastsnn.bench.gpu.crew import Crew, Outcome
-from fastsnn.bench.gpu.floors import Rates, floor, share_of_copy
+from fastsnn.bench.gpu.floors import Floor, Rates, floor, network_floor, share_of_copy
 from fastsnn.bench.gpu.worker import Item
 
 # stands in for a worker, and for compute-sanitizer in front of one
@@ -213,3 +213,14 @@ def test_direct_build_has_every_source_once(root: Path, tmp_path: Path) -> None:
     if len(modules) > 1:
         cuda = root / "csrc" / "cuda"
         assert {*cuda.glob("*.cpp"), *cuda.glob("*.cu")} <= set(sources)
+
+
+def test_floor_of_a_sparse_network_is_a_barrier_or_its_synapses() -> None:
+    rates = Rates(MICRO)
+    row = {"n": 77_169, "synapses": 3e8, "events_per_step": 97_000.0}
+    assert network_floor(row, rates) == Floor(1e-6, "grid barrier")
+    row["events_per_step"] = 1e7
+    found = network_floor(row, rates)
+    assert found is not None
+    assert (found.name, found.seconds) == ("synapses", 4e7 / 5e12)
+    assert network_floor(row, Rates([])) is None

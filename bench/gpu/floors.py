@@ -79,6 +79,15 @@ def floor(row: Row, rates: Rates) -> Floor | None:
     return max((f for f in found if f), key=lambda f: f.seconds, default=None)
 
 
+def network_floor(row: Row, rates: Rates) -> Floor | None:
+    """Of a row of kind "network": a barrier, or 4 bytes of every synapse that a spike crosses."""
+    read = rates.read(4.0 * row["synapses"])
+    found = [rates.barrier(row["n"])]
+    if read:
+        found.append(Floor(4.0 * row["events_per_step"] / read, "synapses"))
+    return max((f for f in found if f), key=lambda f: f.seconds, default=None)
+
+
 def share_of_copy(row: Row, rates: Rates) -> float | None:
     """Bytes moved a second, of what a copy moves."""
     copy = rates.copy()

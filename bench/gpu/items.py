@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from fastsnn.bench.cases import Case, Setting
-from fastsnn.bench.gpu import micro, parity, places, speed
+from fastsnn.bench.gpu import micro, networks, parity, places, speed
 from fastsnn.bench.gpu.worker import Item
 
 Row = dict[str, Any]
@@ -64,6 +64,7 @@ def _bench(dry: bool) -> Iterator[Item]:
     for place in fast:
         yield from _updates(place, dry)
         yield _talk(place)
+    yield from _networks(fast)
     yield _layers()
     yield from _diehl_cook(places.reference(), _WIDTHS[:1], dry)
     for place in fast:
@@ -149,6 +150,19 @@ def _talk(place: tuple[str, str]) -> Item:
         return speed.host_talk(own)
 
     return Item(f"launches on {backend}", do, 60.0)
+
+
+def _networks(fast: list[tuple[str, str]]) -> Iterator[Item]:
+    """Sparse networks, where a backend among these runs them."""
+    backend = next((name for name, _ in fast if name in ("cuda", "cpu")), None)
+    for case in networks.ALL if backend else ():
+
+        def do(dry: bool, case: networks.Sparse = case) -> Iterable[Row]:
+            if dry:
+                return networks.measure(case, backend, case.tiny, 1.0, rounds=1, seconds=0.0)
+            return networks.measure(case, backend, 1.0, 100.0)
+
+        yield Item(f"{case.name} on {backend}", do, 100.0)
 
 
 def _layers() -> Item:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fastsnn.bench.gpu.floors import floor, share_of_copy
+from fastsnn.bench.gpu.floors import floor, network_floor, share_of_copy
 from fastsnn.bench.gpu.report import Report
 from fastsnn.bench.table import seconds
 
@@ -38,6 +38,14 @@ def lines(report: Report) -> Iterator[str]:
             f"  {row['backend']}, {row['case']} {row['n']}: a step takes the host "
             f"{row['host_us_per_step']:.3f} us, {row['launches_per_step']:.3f} launches, "
             f"{row['kernels_per_step']:.3f} kernels"
+        )
+    for row in report.of("network"):
+        least = network_floor(row, report.rates)
+        above = f", floor {1e6 * least.seconds:.2f} us ({least.name})" if least else ""
+        yield (
+            f"  {row['name']} on {row['backend']}: {row['n']:,} neurons, {row['synapses']:.3g} "
+            f"synapses, {row['hz']:.1f} Hz: built in {row['build_s']:.1f} s, "
+            f"{row['us_per_step']:.3g} us a step{above}, {row['real_time']:.3g} s a second"
         )
     for row in report.of("layer"):
         took = seconds(row["seconds_p50"])
