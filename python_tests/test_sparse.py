@@ -244,7 +244,7 @@ def test_other_backends_say_why_they_refuse():
     net.projection("a", "a", FixedInDegree(2))
     why = net.plan.beyond(("dense",))
     assert why is not None
-    assert "'a->a' needs the backend cpu or torch" in why
+    assert "'a->a' needs the backend cpu, cuda or torch" in why
 
 
 def test_print_tells_of_sparse_projections_and_drives():
