@@ -77,14 +77,16 @@ def test_file_brings_every_wiring_back(backend, tmp_path):
 
 def test_examples_of_the_documentation_run(root):
     blocks = re.findall(r"```python\n(.*?)```", (root / "docs/connectivity.md").read_text(), re.S)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
+    matrix = Chance(0.5, 1)(8, 5)
+    dense = {"w": matrix.float(), "there": matrix, "p": matrix * 0.5, "steps": matrix.int()}
     for block in blocks:
         net = Network()
-        if "matrix" in block:
+        if "net.population" not in block:
             net.population("X", models.Input(), 8, traces=True)
             net.population("Y", models.LIF(), 5, traces=True)
-        names = {**vars(models), **vars(fastsnn), "net": net, "w": torch.ones(3)}
-        exec(block, names | {"matrix": Chance(0.5, 1)(8, 5).float()})
+        known = vars(models) | vars(fastsnn) | {"net": net, "matrix": matrix.float()}
+        exec(block, known | (dense if "Dense(w)" in block else {"w": torch.ones(3)}))
         net.run(2)
         assert net.projections
 

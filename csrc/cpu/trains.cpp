@@ -2,7 +2,7 @@
 // Spike trains drawn ahead of a run with the numbers that torch draws.
 #include "trains.h"
 
-#include <vector>
+#include <cstdlib>
 
 #include "generator.h"
 
@@ -17,15 +17,33 @@ bool not_negative(const float *value, std::int64_t n) {
 }
 
 // log(k!), for k that come often looked up
+struct LogFactorials {
+  static constexpr int n = 2048;
+  double of[n];
+  LogFactorials() {
+    for (int k = 0; k < n; ++k)
+      of[k] = std::lgamma(double(k) + 1.0);
+  }
+};
+
 double log_factorial(double k) {
-  static const std::vector<double> known = [] {
-    std::vector<double> found(2048);
-    for (std::size_t i = 0; i < found.size(); ++i)
-      found[i] = std::lgamma(double(i) + 1.0);
-    return found;
-  }();
-  return k < double(known.size()) ? known[std::size_t(k)] : std::lgamma(k + 1.0);
+  static const LogFactorials known;
+  return k < double(known.n) ? known.of[std::size_t(k)] : std::lgamma(k + 1.0);
 }
+
+// not std::vector: code of the standard library compiled here could serve older processors, too
+template <class T> class Array {
+public:
+  explicit Array(std::int64_t n)
+      : data_(static_cast<T *>(std::malloc(std::size_t(n > 0 ? n : 1) * sizeof(T)))) {}
+  Array(const Array &) = delete;
+  ~Array() { std::free(data_); }
+  explicit operator bool() const { return data_; }
+  T &operator[](std::int64_t k) { return data_[k]; }
+
+private:
+  T *data_;
+};
 
 // A Poisson distribution: transformed rejection (Hoermann 1993, algorithm PTRS) from a mean of 10
 // on, below it a product of uniform numbers. What depends on the mean alone is computed once.
@@ -78,14 +96,18 @@ bool poisson_train(const TrainPlan &plan, float scale) {
   if (!not_negative(plan.value, plan.n))
     return false;
   Generator generator(plan.state);
-  std::vector<Train> trains;
+  Array<Train> trains(plan.n);
+  if (!trains)
+    return false;
+  std::int64_t n_trains = 0;
   for (std::int64_t i = 0; i < plan.n; ++i)
     // for a rate of 0 nothing is drawn; a mean of 1e9 steps is as good as never
     if (plan.value[i] != 0.0f)
-      trains.push_back({Poisson(std::min(1.0f / plan.value[i] * scale, 1e9f)), i, 0.0});
+      trains[n_trains++] = {Poisson(std::min(1.0f / plan.value[i] * scale, 1e9f)), i, 0.0};
   const double n_steps = double(plan.n_steps);
   for (std::int64_t draw = 0; draw <= plan.n_steps; ++draw)
-    for (Train &train : trains) {
+    for (std::int64_t i = 0; i < n_trains; ++i) {
+      Train &train = trains[i];
       train.step += std::max(train.interval.draw(generator), 1.0);
       if (train.step <= n_steps)
         plan.out[(std::int64_t(train.step) - 1) * plan.n + train.place] = 1;
@@ -99,7 +121,9 @@ bool bernoulli_train(const TrainPlan &plan) {
     return false;
   Generator generator(plan.state);
   // a number u has 24 bits: u / 2^24 < p if and only if u < ceil(2^24 p)
-  std::vector<std::uint32_t> limit(std::size_t(plan.n));
+  Array<std::uint32_t> limit(plan.n);
+  if (!limit)
+    return false;
   for (std::int64_t i = 0; i < plan.n; ++i)
     limit[i] = std::uint32_t(std::ceil(std::min(double(plan.value[i]), 1.0) * 0x1p24));
   for (std::int64_t step = 0; step < plan.n_steps; ++step)
