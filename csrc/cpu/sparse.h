@@ -75,16 +75,52 @@ inline void add_up(const std::uint32_t *words, std::uint32_t n, std::int32_t *su
     add(words[k]);
 }
 
-// events of 16 neurons by inversion of one word each; thresholds ascend
-inline i32x16 count_events(u32x16 word, const std::int64_t *threshold, std::int64_t n) {
-  vf events(0.0f);
-  for (std::int64_t k = 0; k < n; ++k) {
-    const vm more = at_most(u32x16{} + static_cast<std::uint32_t>(threshold[k]), word);
-    events = events + ones(more);
-    if (!any(more))
-      break;
+// Events of 16 neurons in four steps, by inversion of one word each; thresholds ascend.  The first
+// `common` ones are worth a look without asking.
+inline u32x16 count_events(const u32x16 word[4], const std::int64_t *threshold, std::int64_t n,
+                           std::int64_t common) {
+  vf events[4] = {vf(0.0f), vf(0.0f), vf(0.0f), vf(0.0f)};
+  const auto reached = [&](std::int64_t k, int q) {
+    return at_most(u32x16{} + static_cast<std::uint32_t>(threshold[k]), word[q]);
+  };
+  for (std::int64_t k = 0; k < common; ++k)
+    for (int q = 0; q < 4; ++q)
+      events[q] = events[q] + ones(reached(k, q));
+  u32x16 packed = {};
+  for (int q = 0; q < 4; ++q) {
+    for (std::int64_t k = common; k < n && any(reached(k, q)); ++k)
+      events[q] = events[q] + ones(reached(k, q));
+    packed |= u32x16(__builtin_convertvector(f32x16(events[q].v), i32x16)) << (8 * q);
   }
-  return __builtin_convertvector(f32x16(events.v), i32x16);
+  return packed;
+}
+
+// One rate for all neurons: the events of four steps are counted at once and kept in a byte each;
+// kept, [groups of the range, 16].
+inline void drive_alike(const DrivePlan &d, std::uint64_t seed, std::uint64_t step, bool fresh,
+                        Range range, std::uint32_t *kept, std::int32_t *sums) {
+  constexpr std::int64_t rare = (std::int64_t(1) << 32) - (1 << 20);
+  const std::int64_t *const threshold = d.table + 2, n = d.width - 2;
+  const std::int64_t common = std::lower_bound(threshold, threshold + n, rare) - threshold;
+  const auto weight = static_cast<std::int32_t>(d.table[0]);
+  const auto sure = static_cast<std::int32_t>(d.table[1]);
+  const int shift = 8 * static_cast<int>(step & 3);
+  for (std::int64_t j = range.begin; j < range.end; j += lanes, kept += lanes, sums += lanes) {
+    u32x16 packed;
+    if (fresh) {
+      u32x16 drawn[4];
+      philox(seed, d.stream, step >> 2,
+             u32x16(lane_index) + static_cast<std::uint32_t>(d.offset + j), drawn);
+      packed = count_events(drawn, threshold, n, common);
+      std::memcpy(kept, &packed, sizeof packed);
+    } else {
+      std::memcpy(&packed, kept, sizeof packed);
+    }
+    i32x16 sum;
+    std::memcpy(&sum, sums, sizeof sum);
+    sum += (i32x16(packed >> shift & 0xffu) + sure) * weight;
+    std::memcpy(sums, &sum, sizeof sum);
+  }
 }
 
 // weight * events of 16 neurons, each with a row of the table
@@ -104,6 +140,8 @@ inline i32x16 drive_each(const DrivePlan &d, u32x16 word, std::int64_t j, int co
 // steps are drawn at once and kept: words, [groups of the range, 4, 16].
 inline void drive_poisson(const DrivePlan &d, std::uint64_t seed, std::uint64_t step, bool fresh,
                           Range range, std::uint32_t *words, std::int32_t *sums) {
+  if (d.n_rows == 1 && d.width - 2 < 256)
+    return drive_alike(d, seed, step, fresh, range, words, sums);
   const int lane = step & 3;
   for (std::int64_t j = range.begin; j < range.end; j += lanes, words += 4 * lanes, sums += lanes) {
     if (fresh) {
@@ -116,12 +154,7 @@ inline void drive_poisson(const DrivePlan &d, std::uint64_t seed, std::uint64_t 
     i32x16 sum;
     std::memcpy(&word, words + lane * lanes, sizeof word);
     std::memcpy(&sum, sums, sizeof sum);
-    if (d.n_rows > 1)
-      sum += drive_each(d, word, j, static_cast<int>(std::min<std::int64_t>(lanes, range.end - j)));
-    else
-      sum +=
-          (count_events(word, d.table + 2, d.width - 2) + static_cast<std::int32_t>(d.table[1])) *
-          static_cast<std::int32_t>(d.table[0]);
+    sum += drive_each(d, word, j, static_cast<int>(std::min<std::int64_t>(lanes, range.end - j)));
     std::memcpy(sums, &sum, sizeof sum);
   }
 }
