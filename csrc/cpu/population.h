@@ -70,7 +70,9 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   [[gnu::always_inline]] static vf sum_currents(const Current *c, std::int32_t n, std::int64_t j,
                                                 int count) {
-    // most often
+    // most often; what is called leaves no vector in its register
+    if (n == 0)
+      return vf(0.0f);
     if (n == 1 && c->whole && !c->bias)
       return take(*c, j);
     return sum_any(c, n, j, count);
