@@ -1932,6 +1932,7 @@ struct List {};
 
 using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
 using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, PowerSTDP, RewardSTDP, Rmax, TripletSTDP, WeightDependentPostPre>;
+using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using HostRules = List<PowerSTDP, RewardSTDP>;
 
 }  // namespace fastsnn::models

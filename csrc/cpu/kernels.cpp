@@ -42,7 +42,10 @@ const PopulationKernel *population(const char *name) {
 
 const RuleKernel *rule(const char *name) {
   static const RuleSkeleton<NoRule> no_rule;
-  return *name ? find_rule(models::Rules{}, name) : &no_rule;
+  if (!*name)
+    return &no_rule;
+  const RuleKernel *found = find_rule(models::Rules{}, name);
+  return found ? found : find_rule(models::HostRules{}, name);
 }
 
 void encode(Encode &e) {

@@ -103,7 +103,7 @@ def catalogue() -> Iterator[Compilable]:
     kinds = [getattr(models, name) for name in models.__all__]
     made = [k for k in kinds if isinstance(k, type) and issubclass(k, Model) and k.functions]
     for kind in made:
-        if kind is models.Input or kind.ports or getattr(kind, "consolidates", False):
+        if kind is models.Input or kind.ports or getattr(kind, "host_only", False):
             continue
         for batch in (1, 8):
             for kernel in kernels_of(plan_of(kind, batch)):

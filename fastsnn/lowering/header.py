@@ -32,7 +32,7 @@ def built_in(kind: type[Model]) -> list[type[Model]]:
 def header() -> str:
     """The text of the header."""
     neurons: list[Any] = list(built_in(Neuron))
-    rules = built_in(Rule)
+    rules: list[Any] = list(built_in(Rule))
     parts = [PREAMBLE, "namespace fastsnn::models {\n"]
     parts += [struct_of(m) + "\n" for m in (*neurons, *rules)]
     parts.append("template <class... Models>\nstruct List {};\n")
@@ -40,8 +40,9 @@ def header() -> str:
         ("Neurons", [m for m in neurons if not m.receptors()]),
         # apart, for not every engine has receptors
         ("NeuronsWithReceptors", [m for m in neurons if m.receptors()]),
+        ("Rules", [m for m in rules if not m.host_only]),
+        ("HostRules", [m for m in rules if m.host_only]),
     ):
         parts.append(f"using {name} = List<{', '.join(m.__name__ for m in listed)}>;")
-    parts.append(f"using Rules = List<{', '.join(m.__name__ for m in rules)}>;\n")
-    parts.append("}  // namespace fastsnn::models")
+    parts.append("\n}  // namespace fastsnn::models")
     return "\n".join(parts) + "\n"

@@ -172,6 +172,8 @@ class Rule(Model):
     event_driven: ClassVar[bool] = False
     one_reward: ClassVar[bool] = False
     consolidates: ClassVar[bool] = False
+    # not worth kernels of a GPU: it consolidates, or its exp and log count in float64 there
+    host_only: ClassVar[bool] = False
 
     @classmethod
     def _language_functions(cls) -> tuple[str, ...]:
@@ -253,6 +255,9 @@ class Rule(Model):
         )
         cls.terms = tuple(cls._terms(body))
         cls.consolidates = "consolidate" in cls.functions
+        cls.host_only = cls.consolidates or any(
+            b.calls(word) for b in cls.functions.values() for word in ("exp", "log")
+        )
         cls.one_reward = any("reward" in names(e) for e in body.outside("over_batch")) or (
             cls.consolidates and "reward" in cls.functions["consolidate"].arguments
         )
