@@ -160,7 +160,9 @@ class MulticompartmentConnection(AbstractMulticompartmentConnection):
         dtype = torch.float64 if first == torch.float64 else torch.float32
         spike = flat(s).to(dtype)
         if self.pipeline and all(type(f) in _FACTORS for f in self.pipeline):
-            signal = spike @ self._factor().to(dtype)
+            # of a spike's row alone, which is a hundredth of the matrix
+            rows = spike.any(0).nonzero().view(-1) if spike.device.type == "cpu" else slice(None)
+            signal = spike[:, rows] @ self._factor(rows).to(dtype)
         else:
             signals = spike[:, :, None].expand(-1, -1, self.target.n)
             for feature in self.pipeline:
@@ -171,11 +173,11 @@ class MulticompartmentConnection(AbstractMulticompartmentConnection):
             self.activity = signal
         return signal.reshape(len(s), *self.target.shape)
 
-    def _factor(self) -> Tensor:
-        """What all features together multiply by."""
-        product = self.pipeline[0].factor()
+    def _factor(self, rows: Tensor | slice) -> Tensor:
+        """What all features together multiply the spikes of some sources by."""
+        product = self.pipeline[0].factor()[rows]
         for feature in self.pipeline[1:]:
-            product = product * feature.factor()
+            product = product * feature.factor()[rows]
         return product
 
     def update(self, **kwargs: Any) -> None:

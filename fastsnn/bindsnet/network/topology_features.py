@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn import trains
 from fastsnn.bindsnet.network._feature import AbstractFeature, Value
 from fastsnn.bindsnet.network._features import (
     AbstractSubFeature,
@@ -86,7 +87,7 @@ class Weight(AbstractFeature):
 
     def compute(self, conn_spikes: Tensor) -> Tensor:
         """Multiply."""
-        return conn_spikes * self.factor()
+        return conn_spikes * self.factor().to(self.value.dtype)
 
     def normalize(self, time_step_norm: bool = False) -> None:
         """Scale the columns so that they sum to norm, if it is the time to."""
@@ -212,8 +213,17 @@ class Probability(AbstractFeature):
         return torch.clamp(torch.rand(self.shape), self.range[0], self.range[1])
 
     def factor(self) -> Tensor:
-        """What the signals of this step are multiplied by."""
-        return torch.bernoulli(self.value)
+        """What the signals of this step are multiplied by: 0 or 1, of any dtype."""
+        value = self.value
+        # bernoulli refuses what is no probability, and draws float64 from other numbers
+        if value.dtype == torch.float32 and bool(value.max() <= 1.0):
+            try:
+                drawn = trains.bernoulli(value.detach(), 1)
+            except ValueError:
+                drawn = None
+            if drawn is not None:
+                return drawn[0]
+        return torch.bernoulli(value)
 
     def sparse_bernoulli(self) -> Tensor:
         """A draw of the synapses whose value is not zero, as a sparse tensor of 0 and 1."""
@@ -223,7 +233,7 @@ class Probability(AbstractFeature):
 
     def compute(self, conn_spikes: Tensor) -> Tensor:
         """Multiply by 0 or 1."""
-        return conn_spikes * torch.bernoulli(self.value)
+        return conn_spikes * self.factor().to(self.value.dtype)
 
 
 class Degradation(AbstractFeature):
