@@ -48,7 +48,8 @@ def raster(outcome: Outcome, windows: dict[str, Window]) -> Figure:
         kept = (window.ids < rows) & (window.times >= outcome.stop - span)
         left.plot(
             window.times[kept], bottom + window.ids[kept], ".", color=colour(name, place),
-            markersize=5.0 if shown < 1000 else 2.5 if shown < 10_000 else 1.5, markeredgewidth=0, rasterized=True,
+            markersize=5.0 if shown < 1000 else 2.5 if shown < 10_000 else 1.5, markeredgewidth=0,
+            rasterized=True,
         )  # fmt: skip
         ticks.append((name, bottom + rows / 2))
         bottom += rows
