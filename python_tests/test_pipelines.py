@@ -20,6 +20,7 @@ from fastsnn.pipelines import (
     EnvironmentPipeline,
     Explorer,
     Overlay,
+    RewardPrediction,
     actions,
     passing,
 )
@@ -250,3 +251,15 @@ def test_progress_is_a_bar_on_a_terminal_and_nothing_elsewhere(monkeypatch):
         assert list(items) == [1, 2, 3]
         assert ("learning" in stream.getvalue()) is said
         assert ("reward 7" in stream.getvalue()) is said
+
+
+def test_a_prediction_is_the_moving_average_of_rewards():
+    prediction = RewardPrediction(window=4.0)
+    for total, steps in ((8.0, 4), (2.0, 1), (0.0, 10)):
+        prediction.update(total, steps)
+    # a_step: 0.25 * 2, then 0.25 * 2 more of the rest, then three quarters of it
+    assert prediction.a_step == pytest.approx(0.75 * (0.75 * 0.5 + 0.25 * 2.0))
+    assert prediction.history == pytest.approx([2.0, 2.0, 1.5])
+    assert prediction.error(1.0) == pytest.approx(1.0 - prediction.a_step)
+    with pytest.raises(FastsnnError, match=r"window=0\.5"):
+        RewardPrediction(window=0.5)

@@ -6,6 +6,7 @@ from fastsnn.pipelines.actions import Delay, Explorer, Overlay
 from fastsnn.pipelines.data import DatasetPipeline
 from fastsnn.pipelines.episodes import EnvironmentPipeline
 from fastsnn.pipelines.progress import passing
+from fastsnn.pipelines.rewards import RewardPrediction
 
 __all__ = [
     "DatasetPipeline",
@@ -13,6 +14,7 @@ __all__ = [
     "EnvironmentPipeline",
     "Explorer",
     "Overlay",
+    "RewardPrediction",
     "actions",
     "passing",
 ]

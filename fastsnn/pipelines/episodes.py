@@ -13,6 +13,7 @@ from fastsnn.environments import Environment
 from fastsnn.network import Network
 from fastsnn.pipelines import actions
 from fastsnn.pipelines.progress import passing
+from fastsnn.pipelines.rewards import RewardPrediction
 
 if TYPE_CHECKING:
     from fastsnn.analysis.analyzers import Analyzer
@@ -29,6 +30,7 @@ class EnvironmentPipeline:
     select:   spikes [n_steps, B, n], number of actions -> action; see `fastsnn.pipelines.actions`.
     explore:  what may change the action, e.g. `Explorer(probability=0.05)`.
     reward_delay: steps after which a reward reaches the network.
+    prediction: the network learns from the reward's excess over it, see `RewardPrediction`.
     reset_state: potentials, spikes and traces begin anew in each step.
     analyzer: is shown spikes and rewards every `plot_every` steps and after each episode.
 
@@ -46,6 +48,7 @@ class EnvironmentPipeline:
         explore: actions.Explorer | None = None,
         time: float = 100.0,
         reward_delay: int = 0,
+        prediction: RewardPrediction | None = None,
         reset_state: bool = False,
         analyzer: Analyzer | None = None,
         plot_every: int = 0,
@@ -53,7 +56,7 @@ class EnvironmentPipeline:
         self.net, self.environment, self.encode = net, environment, encode
         self.output, self.select, self.time = output, select, time
         self.explore = explore or actions.Explorer()
-        self.delay = actions.Delay(reward_delay)
+        self.delay, self.prediction = actions.Delay(reward_delay), prediction
         self.reset_state, self.analyzer, self.plot_every = reset_state, analyzer, plot_every
         self.n_actions = int(environment.action_space.n)
         n = net.find(output).n
@@ -103,9 +106,12 @@ class EnvironmentPipeline:
         total, steps, done = 0.0, 0, False
         while not done and (max_steps is None or steps < max_steps):
             observation, reward, done, _ = self.act()
-            self.learn(observation, reward)
+            told = self.prediction.error(reward) if self.prediction else reward
+            self.learn(observation, told)
             total, steps = total + reward, steps + 1
         self.episode_rewards.append(total)
+        if self.prediction and self.net.learning:
+            self.prediction.update(total, steps)
         if self.analyzer is not None:
             self.analyzer.plot_reward(self.episode_rewards, 10, step=len(self.episode_rewards))
             self.analyzer.finalize_step()

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.pipelines.rewards import RewardPrediction
+
 
 class AbstractReward(ABC):
     """What a network's `reward_fn` must offer."""
@@ -29,9 +31,22 @@ class MovingAvgRPE(AbstractReward):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self.reward_predict = torch.tensor(0.0)
-        self.reward_predict_episode = torch.tensor(0.0)
-        self.rewards_predict_episode: list[float] = []
+        self.prediction = RewardPrediction()
+
+    @property
+    def reward_predict(self) -> Tensor:
+        """Of a step."""
+        return torch.tensor(self.prediction.a_step)
+
+    @property
+    def reward_predict_episode(self) -> Tensor:
+        """Of an episode."""
+        return torch.tensor(self.prediction.an_episode)
+
+    @property
+    def rewards_predict_episode(self) -> list[float]:
+        """After every episode."""
+        return self.prediction.history
 
     def compute(self, **kwargs: Any) -> Tensor:
         """reward - its prediction."""
@@ -43,8 +58,5 @@ class MovingAvgRPE(AbstractReward):
         Keywords: accumulated_reward of an episode of `steps` steps; ema_window: weight 1/window of
         the newest.
         """
-        total, steps = float(kwargs["accumulated_reward"]), float(kwargs["steps"])
-        share = 1.0 / float(kwargs.get("ema_window", 10.0))
-        self.reward_predict = (1 - share) * self.reward_predict + share * (total / steps)
-        self.reward_predict_episode = (1 - share) * self.reward_predict_episode + share * total
-        self.rewards_predict_episode.append(float(self.reward_predict_episode))
+        total, window = float(kwargs["accumulated_reward"]), float(kwargs.get("ema_window", 10.0))
+        self.prediction.update(total, kwargs["steps"], window)
