@@ -19,7 +19,11 @@ from fastsnn.statistics import Summary, Window, summarize
 
 FAST = "cpu" if "cpu" in backends.usable() else None
 needs_engine = pytest.mark.skipif(FAST is None, reason="needs the native engine")
-TINY = dict.fromkeys(NETWORKS, 0.02) | {"izhikevich-2003": 0.05}
+TINY = dict.fromkeys(NETWORKS, 0.02) | {
+    "izhikevich-2003": 0.05,
+    "polychronization": 0.2,
+    "hpc-benchmark": 0.1,
+}
 
 
 @lru_cache
@@ -47,7 +51,8 @@ def summaries(name: str, *run: object) -> dict[str, Summary]:
 # ---- all of them ----
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# a rule that takes powers agrees to rounding only
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "hpc-benchmark"])
 def test_every_backend_and_thread_count_gives_the_same_spikes(name: str) -> None:
     recipe, found = NETWORKS[name], []
     for backend, threads in (("torch", None), ("cpu", 1), ("cpu", 2)):
@@ -71,6 +76,8 @@ def test_every_network_says_where_it_comes_from_and_what_to_expect(name: str) ->
     assert recipe.checked
     assert set(recipe.expected) <= set(recipe.variants)
     for variant in recipe.variants:
+        if variant == "full":
+            continue  # as many inputs at any scale: too much here
         net = recipe.make(TINY[name], variant)
         assert set(recipe.expected.get(variant, {})) <= set(net.populations)
 
@@ -222,3 +229,42 @@ def test_inputs_compete_until_weights_lie_near_their_bounds() -> None:
     window = Window.of(recorder.steps("post"), recorder.ids("post"), n, 3e5, 3.1e5)
     assert 4.0 < window.rates().mean() < 25.0
     assert 0.6 < np.nanmean(window.cv()) < 1.3
+
+
+@needs_engine
+def test_power_law_stdp_leaves_the_network_irregular_and_weights_in_one_heap() -> None:
+    recipe = NETWORKS["hpc-benchmark"]
+    net = recipe.make(0.3, seed=1, backend="cpu")
+    c = net.projections["E->E"]
+    before = c.w.clone()
+    recipe.run(net, 100.0)
+    recorder = net.record_spikes()
+    recipe.run(net, 300.0)
+    w = c.w
+    assert not torch.equal(w, before)
+    assert float(w.std() / w.mean()) == pytest.approx(float(before.std() / before.mean()), rel=0.1)
+    assert float(w.mean() / before.mean()) == pytest.approx(1.0, abs=0.03)
+    for name, part in net.populations.items():
+        window = Window.of(recorder.steps(name) * net.dt, recorder.ids(name), part.n, 100.0, 400.0)
+        assert 20.0 < window.rates().mean() < 60.0
+        assert 0.3 < np.nanmean(window.cv()) < 1.2
+
+
+@needs_engine
+def test_polychronization_network_settles_at_the_rates_of_the_published_program() -> None:
+    windows = activity("polychronization", 1.0, None, 5000.0, 5000.0)
+    known = NETWORKS["polychronization"].expected[""]
+    for name, window in windows.items():
+        assert window.rates().mean() == pytest.approx(known[name].rate, rel=known[name].within)
+
+
+def test_polychronization_network_has_five_synapses_at_each_delay() -> None:
+    net = NETWORKS["polychronization"].make(1.0)
+    found = [net.projections[f"E->{target}"].synapses for target in "EI"]
+    pre = torch.cat([s.pre for s in found])
+    delays = torch.cat([s.delays for s in found])
+    assert torch.equal(pre.bincount(), torch.full((800,), 100))
+    assert torch.equal((delays - 1).bincount(), torch.full((20,), 5 * 800))
+    current = NETWORKS["polychronization"].inputs(net, 50)
+    both = torch.cat([c.data for c in current.values()], dim=1)
+    assert torch.equal((both > 0).sum(1), torch.ones(50, dtype=torch.int64))

@@ -6,8 +6,10 @@
 
 from fastsnn.networks import (
     brunel,
+    hpc_benchmark,
     izhikevich_2003,
     microcircuit,
+    polychronization,
     song_miller_abbott,
     vogels_abbott,
 )
@@ -15,7 +17,15 @@ from fastsnn.networks.recipe import Expected, Recipe
 
 NETWORKS: dict[str, Recipe] = {
     recipe.name: recipe
-    for module in (vogels_abbott, brunel, izhikevich_2003, song_miller_abbott, microcircuit)
+    for module in (
+        vogels_abbott,
+        brunel,
+        hpc_benchmark,
+        izhikevich_2003,
+        polychronization,
+        song_miller_abbott,
+        microcircuit,
+    )
     for recipe in module.RECIPES
 }
 
