@@ -187,6 +187,9 @@ void Indexed::reach(State &s, std::int64_t step) {
 }
 
 void Indexed::prepare(int thread, const Ids *) {
+  // called for all projections where one prepares
+  if (!terminals_)
+    return;
   // before deliver counts the step: `step` is the one before
   const State &s = states_[thread];
   const bool late = is_late() && !plan_.dendritic;
