@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import re
+import sys
 from functools import lru_cache
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from fastsnn import backends
 from fastsnn.errors import FastsnnError
@@ -268,3 +272,23 @@ def test_polychronization_network_has_five_synapses_at_each_delay() -> None:
     current = NETWORKS["polychronization"].inputs(net, 50)
     both = torch.cat([c.data for c in current.values()], dim=1)
     assert torch.equal((both > 0).sum(1), torch.ones(50, dtype=torch.int64))
+
+
+# ---- examples ----
+
+
+@needs_engine
+@pytest.mark.parametrize(
+    ("name", "options", "line"),
+    [
+        ("cuba", ["--time=500"], r"E: [45]\.\d\d Hz"),
+        ("microcircuit", ["--scale=0.05", "--ms=200"], r"L5I +\d\.\d\d Hz, published at scale 1"),
+    ],
+)
+def test_examples_of_networks_run(root, monkeypatch, name: str, options: list, line: str) -> None:
+    monkeypatch.syspath_prepend(str(root / "examples"))
+    command = importlib.import_module(name).main
+    sys.modules.pop(name)
+    result = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert re.search(line, result.output), result.output

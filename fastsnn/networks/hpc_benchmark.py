@@ -4,9 +4,9 @@
 11,250 neurons times the scale; multapses but no autapses; synapses among excitatory neurons follow
 the power-law STDP of Morrison, Aertsen, Diesmann 2007.  Variant "full": 9,000 excitatory and 2,250
 inhibitory inputs a neuron at every scale, as in NEST; asynchronous at scales of 10 and more.
-"thin": a tenth of the neurons as inputs below that, weights stronger by the root of what is lacking,
-and a current for the mean external input that this takes away; inhibition is weaker then, and
-rates are higher.
+"thin": below that a tenth of the neurons as inputs, weights stronger by the root of what is
+missing, and a current for the mean external input that this takes away; inhibition is weaker then,
+and rates are higher.
 """
 
 from __future__ import annotations
