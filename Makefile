@@ -20,7 +20,10 @@ demo: $(VENV)/.installed  ## train on real MNIST, print the accuracy, write ./re
 	$(BIN)/fastsnn mnist --report report
 
 test: $(VENV)/.dev test-cpp  ## build, then run the C++ and the Python tests
-	$(BIN)/python -m pytest -q
+	@# two halves side by side, for most of a test is one thread's work
+	@$(BIN)/python -m pytest -q $(wildcard python_tests/test_[a-l]*.py) & first=$$!; \
+	  $(BIN)/python -m pytest -q $(wildcard python_tests/test_[m-z]*.py); second=$$?; \
+	  wait $$first && exit $$second
 
 test-cpp: $(VENV)/.dev
 	@if [ -e $(BUILD)/CMakeCache.txt ]; then \
