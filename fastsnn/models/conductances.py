@@ -26,8 +26,8 @@ from fastsnn.models.declare import Neuron, Param, Receptor, Var
 from fastsnn.models.language import minimum, where
 
 
-class LIFCondExp(Neuron):
-    """LIF with exponential conductances: a spike adds its weight, nS, to one that decays."""
+class _LIFCond(Neuron):
+    """What both have."""
 
     v_thresh, v_rest, v_reset = Param(-50.0, "mV"), Param(-65.0, "mV"), Param(-65.0, "mV")
     c_m, tau_m = Param(250.0, "pF", gt=0), Param(20.0, "ms", gt=0)
@@ -36,7 +36,6 @@ class LIFCondExp(Neuron):
     t_refrac, i_offset = Param(2.0, "ms", ge=0), Param(0.0, "pA")
     ex, inh = Receptor("nS", sign=1), Receptor("nS", sign=1)
     v, refrac = Var("mV", init="v_rest"), Var("")
-    g_ex, g_inh = Var("nS"), Var("nS")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
@@ -48,6 +47,12 @@ class LIFCondExp(Neuron):
             "mean_inh": propagators.phi(dt / p.tau_syn_inh),
             "n_refrac": propagators.steps(p.t_refrac, dt),
         }
+
+
+class LIFCondExp(_LIFCond):
+    """LIF with exponential conductances: a spike adds its weight, nS, to one that decays."""
+
+    g_ex, g_inh = Var("nS"), Var("nS")
 
     def step(
         v, refrac, g_ex, g_inh, i_syn, ex, inh, g_leak, per_pa, decay_ex, decay_inh, mean_ex,
@@ -70,34 +75,22 @@ class LIFCondExp(Neuron):
         return v, refrac, g_ex, g_inh, spike
 
 
-class LIFCondAlpha(Neuron):
+class LIFCondAlpha(_LIFCond):
     """LIF with alpha conductances w t/tau exp(1 - t/tau), which peak at the weight w, nS.
 
     dg_ex, dg_inh: slopes with which the conductances rise, nS/ms.
     """
 
-    v_thresh, v_rest, v_reset = Param(-50.0, "mV"), Param(-65.0, "mV"), Param(-65.0, "mV")
-    c_m, tau_m = Param(250.0, "pF", gt=0), Param(20.0, "ms", gt=0)
     tau_syn_ex, tau_syn_inh = Param(0.5, "ms", gt=0), Param(2.0, "ms", gt=0)
-    e_rev_ex, e_rev_inh = Param(0.0, "mV"), Param(-70.0, "mV")
-    t_refrac, i_offset = Param(2.0, "ms", ge=0), Param(0.0, "pA")
-    ex, inh = Receptor("nS", sign=1), Receptor("nS", sign=1)
-    v, refrac = Var("mV", init="v_rest"), Var("")
     g_ex, g_inh, dg_ex, dg_inh = Var("nS"), Var("nS"), Var("nS/ms"), Var("nS/ms")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
-            "g_leak": p.c_m / p.tau_m,
-            "per_pa": dt / p.c_m,
-            "decay_ex": propagators.decay(dt, p.tau_syn_ex),
-            "decay_inh": propagators.decay(dt, p.tau_syn_inh),
-            "mean_ex": propagators.phi(dt / p.tau_syn_ex),
-            "mean_inh": propagators.phi(dt / p.tau_syn_inh),
+            **_LIFCond.constants(p, dt),
             "slope_ex": dt * propagators.psi(dt / p.tau_syn_ex),
             "slope_inh": dt * propagators.psi(dt / p.tau_syn_inh),
             "rise_ex": propagators.rise(p.tau_syn_ex),
             "rise_inh": propagators.rise(p.tau_syn_inh),
-            "n_refrac": propagators.steps(p.t_refrac, dt),
         }
 
     def step(

@@ -51,8 +51,8 @@ class LIFDelta(Neuron):
         return v, refrac, spike
 
 
-class LIFExp(Neuron):
-    """LIF with exponential currents: a spike adds its weight, pA, to a current that decays."""
+class _Currents(Neuron):
+    """What those with currents that decay have."""
 
     v_thresh, v_rest, v_reset = Param(-50.0, "mV"), Param(-65.0, "mV"), Param(-65.0, "mV")
     c_m, tau_m = Param(250.0, "pF", gt=0), Param(10.0, "ms", gt=0)
@@ -60,7 +60,6 @@ class LIFExp(Neuron):
     t_refrac, i_offset = Param(2.0, "ms", ge=0), Param(0.0, "pA")
     ex, inh = Receptor("pA"), Receptor("pA")
     v, refrac = Var("mV", init="v_rest"), Var("")
-    i_ex, i_inh = Var("pA"), Var("pA")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
@@ -72,6 +71,12 @@ class LIFExp(Neuron):
             "from_inh": propagators.from_exponential(dt, p.tau_m, p.tau_syn_inh, p.c_m),
             "n_refrac": propagators.steps(p.t_refrac, dt),
         }
+
+
+class LIFExp(_Currents):
+    """LIF with exponential currents: a spike adds its weight, pA, to a current that decays."""
+
+    i_ex, i_inh = Var("pA"), Var("pA")
 
     def step(
         v, refrac, i_ex, i_inh, i_syn, ex, inh, leak, per_pa, decay_ex, decay_inh, from_ex,
@@ -89,33 +94,21 @@ class LIFExp(Neuron):
         return v, refrac, i_ex, i_inh, spike
 
 
-class LIFAlpha(Neuron):
+class LIFAlpha(_Currents):
     """LIF with alpha currents w t/tau exp(1 - t/tau), which peak at the weight w, pA, after tau.
 
     di_ex, di_inh: slopes with which the currents rise, pA/ms.
     """
 
-    v_thresh, v_rest, v_reset = Param(-50.0, "mV"), Param(-65.0, "mV"), Param(-65.0, "mV")
-    c_m, tau_m = Param(250.0, "pF", gt=0), Param(10.0, "ms", gt=0)
-    tau_syn_ex, tau_syn_inh = Param(2.0, "ms", gt=0), Param(2.0, "ms", gt=0)
-    t_refrac, i_offset = Param(2.0, "ms", ge=0), Param(0.0, "pA")
-    ex, inh = Receptor("pA"), Receptor("pA")
-    v, refrac = Var("mV", init="v_rest"), Var("")
     i_ex, i_inh, di_ex, di_inh = Var("pA"), Var("pA"), Var("pA/ms"), Var("pA/ms")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
-            "leak": propagators.leak(dt, p.tau_m),
-            "per_pa": propagators.leak(dt, p.tau_m) * p.tau_m / p.c_m,
-            "decay_ex": propagators.decay(dt, p.tau_syn_ex),
-            "decay_inh": propagators.decay(dt, p.tau_syn_inh),
-            "from_ex": propagators.from_exponential(dt, p.tau_m, p.tau_syn_ex, p.c_m),
-            "from_inh": propagators.from_exponential(dt, p.tau_m, p.tau_syn_inh, p.c_m),
+            **_Currents.constants(p, dt),
             "slope_ex": propagators.from_slope(dt, p.tau_m, p.tau_syn_ex, p.c_m),
             "slope_inh": propagators.from_slope(dt, p.tau_m, p.tau_syn_inh, p.c_m),
             "rise_ex": propagators.rise(p.tau_syn_ex),
             "rise_inh": propagators.rise(p.tau_syn_inh),
-            "n_refrac": propagators.steps(p.t_refrac, dt),
         }
 
     def step(

@@ -22,19 +22,16 @@ from fastsnn.models.declare import Neuron, Param, Receptor, Var
 from fastsnn.models.language import exp, minimum, where
 
 
-class AdExCondExp(Neuron):
-    """AdEx with exponential conductances.  I = g_ex (e_rev_ex - v) + g_inh (e_rev_inh - v) + ..."""
+class _AdEx(Neuron):
+    """What all of them have."""
 
     v_thresh, v_rest, v_reset = Param(-50.4, "mV"), Param(-70.6, "mV"), Param(-70.6, "mV")
     v_spike, delta_t = Param(-40.0, "mV"), Param(2.0, "mV", gt=0)
     c_m, tau_m = Param(281.0, "pF", gt=0), Param(9.3667, "ms", gt=0)
     a, b, tau_w = Param(4.0, "nS"), Param(80.5, "pA"), Param(144.0, "ms", gt=0)
     tau_syn_ex, tau_syn_inh = Param(5.0, "ms", gt=0), Param(5.0, "ms", gt=0)
-    e_rev_ex, e_rev_inh = Param(0.0, "mV"), Param(-80.0, "mV")
     t_refrac, i_offset = Param(0.0, "ms", ge=0), Param(0.0, "pA")
-    ex, inh = Receptor("nS", sign=1), Receptor("nS", sign=1)
     v, w, refrac = Var("mV", init="v_rest"), Var("pA"), Var("")
-    g_ex, g_inh = Var("nS"), Var("nS")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
@@ -47,6 +44,19 @@ class AdExCondExp(Neuron):
             "decay_inh": propagators.decay(dt, p.tau_syn_inh),
             "n_refrac": propagators.steps(p.t_refrac, dt),
         }
+
+
+class _AdExCond(_AdEx):
+    """With conductances."""
+
+    e_rev_ex, e_rev_inh = Param(0.0, "mV"), Param(-80.0, "mV")
+    ex, inh = Receptor("nS", sign=1), Receptor("nS", sign=1)
+
+
+class AdExCondExp(_AdExCond):
+    """AdEx with exponential conductances.  I = g_ex (e_rev_ex - v) + g_inh (e_rev_inh - v) + ..."""
+
+    g_ex, g_inh = Var("nS"), Var("nS")
 
     def step(
         v, w, refrac, g_ex, g_inh, i_syn, ex, inh, g_leak, per_pa, per_w, half_ex,
@@ -90,33 +100,17 @@ class AdExCondExp(Neuron):
         return v, w, refrac, g_ex, g_inh, spike
 
 
-class AdExCondAlpha(Neuron):
+class AdExCondAlpha(_AdExCond):
     """AdEx with alpha conductances, which peak at the weight, nS; dg_ex, dg_inh: their slopes."""
 
-    v_thresh, v_rest, v_reset = Param(-50.4, "mV"), Param(-70.6, "mV"), Param(-70.6, "mV")
-    v_spike, delta_t = Param(-40.0, "mV"), Param(2.0, "mV", gt=0)
-    c_m, tau_m = Param(281.0, "pF", gt=0), Param(9.3667, "ms", gt=0)
-    a, b, tau_w = Param(4.0, "nS"), Param(80.5, "pA"), Param(144.0, "ms", gt=0)
-    tau_syn_ex, tau_syn_inh = Param(5.0, "ms", gt=0), Param(5.0, "ms", gt=0)
-    e_rev_ex, e_rev_inh = Param(0.0, "mV"), Param(-80.0, "mV")
-    t_refrac, i_offset = Param(0.0, "ms", ge=0), Param(0.0, "pA")
-    ex, inh = Receptor("nS", sign=1), Receptor("nS", sign=1)
-    v, w, refrac = Var("mV", init="v_rest"), Var("pA"), Var("")
     g_ex, g_inh, dg_ex, dg_inh = Var("nS"), Var("nS"), Var("nS/ms"), Var("nS/ms")
 
     def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
         return {
-            "g_leak": p.c_m / p.tau_m,
-            "per_pa": dt / p.c_m,
-            "per_w": dt / p.tau_w,
+            **_AdEx.constants(p, dt),
             "half_dt": 0.5 * dt,
-            "half_ex": propagators.decay(0.5 * dt, p.tau_syn_ex),
-            "half_inh": propagators.decay(0.5 * dt, p.tau_syn_inh),
-            "decay_ex": propagators.decay(dt, p.tau_syn_ex),
-            "decay_inh": propagators.decay(dt, p.tau_syn_inh),
             "rise_ex": propagators.rise(p.tau_syn_ex),
             "rise_inh": propagators.rise(p.tau_syn_inh),
-            "n_refrac": propagators.steps(p.t_refrac, dt),
         }
 
     def step(
@@ -164,30 +158,11 @@ class AdExCondAlpha(Neuron):
         return v, w, refrac, g_ex, g_inh, dg_ex, dg_inh, spike
 
 
-class AdExExp(Neuron):
+class AdExExp(_AdEx):
     """AdEx with exponential currents.  I = i_ex + i_inh + i_offset + i_syn."""
 
-    v_thresh, v_rest, v_reset = Param(-50.4, "mV"), Param(-70.6, "mV"), Param(-70.6, "mV")
-    v_spike, delta_t = Param(-40.0, "mV"), Param(2.0, "mV", gt=0)
-    c_m, tau_m = Param(281.0, "pF", gt=0), Param(9.3667, "ms", gt=0)
-    a, b, tau_w = Param(4.0, "nS"), Param(80.5, "pA"), Param(144.0, "ms", gt=0)
-    tau_syn_ex, tau_syn_inh = Param(5.0, "ms", gt=0), Param(5.0, "ms", gt=0)
-    t_refrac, i_offset = Param(0.0, "ms", ge=0), Param(0.0, "pA")
     ex, inh = Receptor("pA"), Receptor("pA")
-    v, w, refrac = Var("mV", init="v_rest"), Var("pA"), Var("")
     i_ex, i_inh = Var("pA"), Var("pA")
-
-    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
-        return {
-            "g_leak": p.c_m / p.tau_m,
-            "per_pa": dt / p.c_m,
-            "per_w": dt / p.tau_w,
-            "half_ex": propagators.decay(0.5 * dt, p.tau_syn_ex),
-            "half_inh": propagators.decay(0.5 * dt, p.tau_syn_inh),
-            "decay_ex": propagators.decay(dt, p.tau_syn_ex),
-            "decay_inh": propagators.decay(dt, p.tau_syn_inh),
-            "n_refrac": propagators.steps(p.t_refrac, dt),
-        }
 
     def step(
         v, w, refrac, i_ex, i_inh, i_syn, ex, inh, g_leak, per_pa, per_w, half_ex,
