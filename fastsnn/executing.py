@@ -79,7 +79,7 @@ def _keep_books(net: Network, part: RunArgs, report: RunReport) -> None:
 def _chunk(net: Network, args: RunArgs) -> int:
     """Steps per call of the backend, so that bounded monitors stay within their memory."""
     chunk = args.n_steps * args.n_samples
-    if any(r.capacity is not None or r.folder is not None for r in net.recorders):
+    if any(r.capacity is not None or r.path is not None for r in net.recorders):
         chunk = min(chunk, _CHUNK_STEPS)
     for m in net.monitors:
         if m.capacity is not None:

@@ -5,44 +5,49 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fastsnn.errors import FastsnnError
+from fastsnn.recording.stream import SpikeReader, SpikeWriter
 
 
 class SpikeRecorder:
     """Records the spikes of populations.  Made by `Network.record_spikes`.
 
     capacity: keep at most so many events of each population, the latest; None: all.
-    to: folder to which events are written as the network runs (files NAME.steps.i64 and
-    NAME.ids.i32, plain little-endian numbers), so that memory holds none; None: they are kept.
+    to: file to which events are written as the network runs, so that memory holds none (see
+    `fastsnn.recording.SpikeReader`; an old one is replaced by the first run); None: they are kept.
     """
 
     def __init__(
         self, populations: dict[str, int], dt: float, capacity: int | None, to: Path | None
     ) -> None:
-        self.populations, self.dt, self.capacity, self.folder = populations, dt, capacity, to
+        self.populations, self.dt, self.capacity, self.path = populations, dt, capacity, to
         self._events: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        self._file: SpikeWriter | None = None
         self.clear()
 
     def clear(self) -> None:
         """Forget everything recorded."""
-        self._events = {name: [] for name in self.populations}
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in self.populations:
-                for path in self._paths(name):
-                    path.write_bytes(b"")
+        if self._file is not None:
+            self._file.close()
+        self._events, self._file = {name: [] for name in self.populations}, None
+
+    def sync(self) -> None:
+        """Make what is in the file last through a power cut."""
+        if self._file is not None:
+            self._file.sync()
 
     def append(self, name: str, first_step: int, counts: Tensor, ids: Tensor) -> None:
         """Take the spikes of a finished run: those of each step, and their ids."""
         steps = torch.arange(first_step, first_step + len(counts)).repeat_interleave(counts)
-        if self.folder is not None:
-            for path, values in zip(self._paths(name), (steps, ids), strict=True):
-                with path.open("ab") as file:
-                    values.numpy().tofile(file)
+        if self.path is not None:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = SpikeWriter(self.path, self.dt, self.populations)
+            self._file.append(name, steps.numpy(), ids.numpy())
+            self._file.flush()
             return
         self._events[name].append((steps, ids))
         surplus = sum(len(i) for _, i in self._events[name]) - (self.capacity or 0)
@@ -70,22 +75,16 @@ class SpikeRecorder:
             raise FastsnnError(
                 f"SpikeRecorder: '{name}' is not recorded; {', '.join(self.populations)} are."
             )
-        if self.folder is not None:
-            steps, ids = self._paths(name)
-            return (
-                torch.from_numpy(np.fromfile(steps, dtype="<i8")),
-                torch.from_numpy(np.fromfile(ids, dtype="<i4")),
-            )
+        if self._file is not None:
+            with SpikeReader(self._file.path) as file:
+                steps, ids = file.read(name)
+            return torch.from_numpy(steps), torch.from_numpy(ids)
         if len(self._events[name]) != 1:
             none = (torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int32))
             parts = self._events[name] or [none]
             joined = (torch.cat([s for s, _ in parts]), torch.cat([i for _, i in parts]))
             self._events[name] = [joined]
         return self._events[name][0]
-
-    def _paths(self, name: str) -> tuple[Path, Path]:
-        assert self.folder is not None
-        return self.folder / f"{name}.steps.i64", self.folder / f"{name}.ids.i32"
 
     def __repr__(self) -> str:
         return f"SpikeRecorder({', '.join(self.populations)})"

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "equations": ["models", "optional"],
     "inputs": ["errors"],
     "monitors": ["errors"],
-    "recorders": ["errors"],
+    "recorders": ["recording"],
     "synapses": ["errors"],
     "connectivity": ["random", "synapses"],
     "features": ["models"],

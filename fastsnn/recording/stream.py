@@ -98,11 +98,15 @@ class SpikeWriter:
         """Make what was written last through a crash of this process."""
         self._file.flush()
 
-    def close(self) -> None:
+    def sync(self) -> None:
         """Make it last through a power cut, too."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Sync and close the file."""
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self.sync()
             self._file.close()
 
     def __enter__(self) -> SpikeWriter:

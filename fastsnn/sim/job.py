@@ -18,7 +18,7 @@ from fastsnn.errors import FastsnnError
 from fastsnn.network import Network
 from fastsnn.networks import NETWORKS, Expected, Recipe
 from fastsnn.networks.recipe import whole_steps
-from fastsnn.recording import Recording, SpikeReader, SpikeWriter
+from fastsnn.recording import Recording, SpikeReader
 from fastsnn.sim.progress import watching
 from fastsnn.statistics import Summary, Window, summarize
 
@@ -162,16 +162,12 @@ def run(job: Job) -> Outcome:
     whole_steps(warm_up, net.dt)
     if whole_steps(total, net.dt) <= whole_steps(warm_up, net.dt):
         raise FastsnnError(f"--time is {total - warm_up:g} ms, expected more than none.")
-    recorder = net.record_spikes(*names) if names else None
+    if names:
+        net.record_spikes(*names, to=job.out / SPIKES)
     recipe.run(net, net.dt)
     build_s = time.perf_counter() - begin
     job.out.mkdir(parents=True, exist_ok=True)
-    sizes = {name: net.populations[name].n for name in names}
-    with (
-        SpikeWriter(job.out / SPIKES, net.dt, sizes) as file,
-        watching(job.network, total) as watch,
-    ):
-        _drain(recorder, file)
+    with watching(job.network, total) as watch:
         watch.advance(net.dt, 0.0)
         piece = 200
         while (left := whole_steps(total, net.dt) - net.step) > 0:
@@ -179,9 +175,10 @@ def run(job: Job) -> Outcome:
             begin = time.perf_counter()
             recipe.run(net, steps * net.dt)
             seconds = time.perf_counter() - begin
-            _drain(recorder, file)
             watch.advance(steps * net.dt, seconds)
             piece = max(1, min(10 * piece, round(steps * _SECONDS_A_PIECE / max(seconds, 1e-6))))
+    for recorder in net.recorders:
+        recorder.sync()
     outcome = Outcome(
         job, recipe, net, warm_up, total, build_s, watch.seconds, synapses(net), peak_bytes()
     )
@@ -200,16 +197,6 @@ def _recorded(net: Network, job: Job) -> list[str]:
         have = ", ".join(net.populations)
         raise FastsnnError(f"--record is '{unknown[0]}', expected none or some of: {have}.")
     return list(job.record) or list(net.populations)
-
-
-def _drain(recorder: Any, file: SpikeWriter) -> None:
-    """Write what was recorded since the last time."""
-    if recorder is None:
-        return
-    for name in file.populations:
-        file.append(name, recorder.steps(name).numpy(), recorder.ids(name).numpy())
-    recorder.clear()
-    file.flush()
 
 
 def synapses(net: Network) -> float:
