@@ -179,15 +179,15 @@ class Plan:
                 return f"the rule {p.rule.__name__} of '{p.name}' needs the backend cpu or torch."
         return None
 
+    def ends(self, p: SparsePlan) -> tuple[int, int, bool]:
+        """Neurons of its source, of its target, and whether they are one population."""
+        target = self.ports[p.port].population
+        return self.populations[p.source].n, self.populations[target].n, p.source == target
+
     @property
     def expected_synapses(self) -> float:
         """Number of static sparse synapses, on average."""
-        total = 0.0
-        for p in self.sparse:
-            ends = (p.source, self.ports[p.port].population)
-            sizes = (self.populations[k].n for k in ends)
-            total += p.wiring.expected_synapses(*sizes, ends[0] == ends[1])
-        return total
+        return sum(p.wiring.expected_synapses(*self.ends(p)) for p in self.sparse)
 
     @property
     def memory(self) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 import fastsnn
 from fastsnn import memory
-from fastsnn.sparse import FixedInDegree
+from fastsnn.sparse import FixedInDegree, FixedOutDegree
 
 PROGRAM = """
 import torch
@@ -61,3 +61,11 @@ def test_a_network_that_does_not_fit_is_refused_with_the_numbers(monkeypatch):
     net.projection("a", "a", FixedInDegree(1000))
     with pytest.raises(memory.TooLarge, match="on backend 'torch': needs"):
         net.run(1.0)
+
+
+def test_a_procedural_network_needs_no_memory_for_its_synapses(monkeypatch):
+    net = fastsnn.Network(backend="cpu")
+    net.population("a", fastsnn.models.LIF(), 2_000)
+    net.projection("a", "a", FixedOutDegree(1000, procedural=True))
+    monkeypatch.setattr(memory, "available", lambda: 1 << 20)
+    net.run(2.0)

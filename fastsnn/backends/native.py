@@ -34,7 +34,6 @@ KINDS = (
 )  # fmt: skip
 _TRY_AGAIN = 50
 _MOST_SYNAPSES_TWICE = 10e6
-_BYTES_PER_SYNAPSE = 4.3
 
 
 def usable() -> str | None:
@@ -60,8 +59,8 @@ def supports(plan: Plan) -> str | None:
 
 
 def synapse_bytes(plan: Plan) -> float:
-    """Memory of the sparse projections: the rows, and what is under way."""
-    return _BYTES_PER_SYNAPSE * plan.expected_synapses + 8.0 * sum(p.n for p in plan.populations)
+    """Memory of the sparse projections."""
+    return sum(p.wiring.memory(*plan.ends(p)) for p in plan.sparse)
 
 
 def _models(plan: Plan) -> list[type[Model]]:

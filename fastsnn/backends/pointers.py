@@ -70,8 +70,7 @@ def _port(p: PortPlan) -> dict[str, Any]:
 
 
 def _sparse(p: SparsePlan, plan: Plan, keep: list[Any]) -> dict[str, Any]:
-    source, target = plan.populations[p.source], plan.populations[plan.ports[p.port].population]
-    spec = p.wiring.spec(plan.seed, p.stream, plan.dt, source.n, target.n, source is target)
+    spec = p.wiring.spec(plan.seed, p.stream, plan.dt, *plan.ends(p))
     arrays = {k: _number(v, keep) for k, v in spec.items() if isinstance(v, Tensor)}
     grain = plan.ports[p.port].grain
     return spec | arrays | {"name": p.name, "source": p.source, "port": p.port, "grain": grain}

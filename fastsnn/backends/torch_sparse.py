@@ -45,10 +45,10 @@ class _Rows:
     def __init__(self, plan: Plan, index: int) -> None:
         p = plan.sparse[index]
         self.port = plan.ports[p.port]
-        source, target = plan.populations[p.source], plan.populations[self.port.population]
-        edges = p.wiring.edges(plan.seed, p.stream, plan.dt, source.n, target.n, source is target)
-        self.spike, self.n_post = source.spike, target.n
-        self.start = torch.searchsorted(edges.pre.contiguous(), torch.arange(source.n + 1))
+        n_pre, n_post, same = plan.ends(p)
+        edges = p.wiring.edges(plan.seed, p.stream, plan.dt, n_pre, n_post, same)
+        self.spike, self.n_post = plan.populations[p.source].spike, n_post
+        self.start = torch.searchsorted(edges.pre.contiguous(), torch.arange(n_pre + 1))
         where = self.port.arriving.device
         self.post, self.delay = edges.post.to(where), edges.delay.to(where, torch.int64)
         whole = (edges.w.to(torch.float64) / self.port.grain).round()

@@ -54,7 +54,7 @@ class Wiring:
 
     def memory(self, n_pre: int, n_post: int, same: bool = False) -> float:
         """Bytes that the native engine holds for the synapses, on average."""
-        return 4.2 * self.expected_synapses(n_pre, n_post, same) + 8.0 * n_pre
+        return 4.3 * self.expected_synapses(n_pre, n_post, same) + 8.0 * n_pre
 
     def weight_range(self) -> tuple[float, float]:
         """Smallest and largest weight."""
