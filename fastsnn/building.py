@@ -96,26 +96,10 @@ def projection(
         raise ModelError(
             f"Projection '{name}': the target is an Input population, which takes no spikes."
         )
-    sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
     if isinstance(connectivity, Wiring):
-        connectivity.check(f"Projection '{name}'", *sizes)
-    if isinstance(connectivity, Wiring) and rule is None and options["short_term"] is None:
-        if sign := _sign(ends[1], receptor):
-            connectivity.check_sign(f"Projection '{name}'", sign)
-        # the backend takes the memory later, for all of them
-        taken = sum(c.memory for c in net.sparse.values())
-        memory.require(
-            f"Projection '{name}', with those before it", taken + connectivity.memory(*sizes)
-        )
-        return SparseProjection(
-            name, *ends, connectivity, port=receptor, seed=net.seed, index=len(net.sparse),
-            step=net.step,
-        )  # fmt: skip
-    if isinstance(connectivity, Wiring):
-        stream = _PLASTIC + len(net.projections)
-        edges = connectivity.edges(net.seed, stream, net.dt, *sizes)
-        delay = edges.delay.to(torch.float64) * net.dt
-        connectivity = Sparse(edges.w, edges.pre, edges.post, delay=delay, multapses=True)
+        if rule is None and options["short_term"] is None:
+            return _static(net, name, ends, connectivity, receptor, len(net.sparse))
+        connectivity = _listed(net, name, ends, connectivity)
     made = Projection(
         name, *ends, connectivity, receptor=receptor, rule=rule, seed=net.seed,
         index=len(net.projections), **options,
@@ -123,6 +107,44 @@ def projection(
     if (sign := _sign(ends[1], receptor)) and bool((made.w * sign < 0).any()):
         raise _wrong_sign(f"Projection '{name}'", receptor, sign)
     return made
+
+
+def rewire(net: Network, name: str, wiring: Wiring) -> SparseProjection:
+    """Give a static sparse projection another wiring; what is under way arrives as it was sent."""
+    old = net.sparse[name]
+    made = _static(net, name, [old.source, old.target], wiring, old.port, old.index)
+    net.sparse[name] = made
+    net.changed()
+    return made
+
+
+def _static(
+    net: Network,
+    name: str,
+    ends: list[Population],
+    wiring: Wiring,
+    receptor: str | None,
+    index: int,
+) -> SparseProjection:
+    what, sizes = f"Projection '{name}'", (ends[0].n, ends[1].n, ends[0] is ends[1])
+    wiring.check(what, *sizes)
+    if sign := _sign(ends[1], receptor):
+        wiring.check_sign(what, sign)
+    # the backend takes the memory later, for all of them
+    taken = sum(c.memory for c in net.sparse.values() if c.name != name)
+    memory.require(f"{what}, with those before it", taken + wiring.memory(*sizes))
+    return SparseProjection(
+        name, *ends, wiring, port=receptor, seed=net.seed, index=index, step=net.step
+    )
+
+
+def _listed(net: Network, name: str, ends: list[Population], wiring: Wiring) -> Sparse:
+    """The synapses of a wiring that learns, or whose terminals do, as lists."""
+    sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
+    wiring.check(f"Projection '{name}'", *sizes)
+    edges = wiring.edges(net.seed, _PLASTIC + len(net.projections), net.dt, *sizes)
+    delay = edges.delay.to(torch.float64) * net.dt
+    return Sparse(edges.w, edges.pre, edges.post, delay=delay, multapses=True)
 
 
 def _sign(target: Population, receptor: str | None) -> int:

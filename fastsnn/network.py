@@ -101,7 +101,7 @@ class Network:
              "trace_scale": trace_scale, "sum_input": sum_input},
         )  # fmt: skip
         self.populations[name] = made
-        self._changed()
+        self.changed()
         return made
 
     def projection(
@@ -148,7 +148,7 @@ class Network:
         )  # fmt: skip
         kept = self.sparse if isinstance(made, SparseProjection) else self.projections
         kept[made.name] = made
-        self._changed()
+        self.changed()
         return made
 
     def monitor(
@@ -182,7 +182,7 @@ class Network:
         """
         made = building.drive(self, target, drive, name, receptor)
         self.drives[made.name] = made
-        self._changed()
+        self.changed()
         return made
 
     def record_spikes(
@@ -307,7 +307,7 @@ class Network:
             c.allocate()
         for m in self.monitors:
             m.clear()
-        self._changed()
+        self.changed()
 
     @property
     def backend(self) -> str:
@@ -376,7 +376,8 @@ class Network:
         program = self.compile()
         return execute([self], [args], lambda parts, reports: program.run(parts[0], reports[0]))[0]
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """What is described is another network now: it is lowered again before it runs."""
         self._plan = self._program = None
         self._backend = ""
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastsnn import building
 from fastsnn.models import TsodyksMarkram
 from fastsnn.network import Network
 from fastsnn.pynn.populations import Population, members
 from fastsnn.pynn.relays import Relay
 from fastsnn.pynn.synapses import SimpleStochasticSynapse, TsodyksMarkramSynapse
 from fastsnn.sparse import EdgeList
-from fastsnn.sparse.projection import SparseProjection
 from fastsnn.structured import Sparse
 from fastsnn.synapses import order_of
 
@@ -101,7 +101,6 @@ class Joined:
             self._split(keep=True)
         for part in self.parts:
             self._replace(part)
-        self.network._changed()
 
     def refresh(self) -> None:
         """Bring learned weights to the projection."""
@@ -166,11 +165,7 @@ class Joined:
         )
 
     def _replace(self, part: _Part) -> None:
-        old = self.network.sparse[part.name]
-        part.made = self.network.sparse[part.name] = SparseProjection(
-            part.name, part.source, part.target, self._edges(part), port=self.receptor,
-            seed=old.seed, index=old.index, step=self.network.step,
-        )  # fmt: skip
+        part.made = building.rewire(self.network, part.name, self._edges(part))
 
     def _learning(self, part: _Part) -> None:
         projection, columns = self.projection, self.projection._columns

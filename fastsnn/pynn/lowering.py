@@ -84,7 +84,7 @@ def _change(network: Network, population: Any) -> None:
     population._stale, population._train = False, None
     if not population._lowered.is_input:
         population._lowered.set_model(_model(population))
-        network._changed()
+        network.changed()
 
 
 def _model(population: Any) -> Any:

@@ -10,7 +10,7 @@ from fastsnn.sparse.wirings import Wiring
 
 
 class SparseProjection:
-    """Made by `Network.projection` from a wiring of `fastsnn.sparse`; see there for the arguments.
+    """Made by `Network.projection` from a wiring of `fastsnn.sparse`, which was checked there.
 
     The synapses are a function of wiring, seed and sizes; the backend makes and keeps them in the
     form that is best for it.  `edges()` lists them.
@@ -40,7 +40,6 @@ class SparseProjection:
                 f"{target.batch_size}."
             )
         self._ends = (source.n, target.n, source is target)
-        wiring.check(str(self), *self._ends)
         self.delay = wiring.largest_delay(target.dt)
         target.expect(self.port, wiring.largest_weight(), self.delay, step)
 
