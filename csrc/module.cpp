@@ -64,12 +64,7 @@ Plan make_plan(const py::dict &d) {
   if (number<int>(d, "abi") != kernel_abi)
     throw py::value_error("the native engine was built for another version of fastsnn; rebuild it");
   Plan plan;
-  const auto isa = number<std::string>(d, "isa");
-  for (const Kernels *kernels : usable_kernels())
-    if (!plan.kernels && (isa.empty() || isa == kernels->isa))
-      plan.kernels = kernels;
-  if (!plan.kernels)
-    throw py::value_error("instruction set '" + isa + "' cannot be used here");
+  plan.kernels = kernels(d, usable_kernels());
   plan.batch = number<int>(d, "batch");
   plan.dt = number<double>(d, "dt");
   plan.seed = number<std::uint64_t>(d, "seed");
@@ -92,13 +87,10 @@ Plan make_plan(const py::dict &d) {
       throw py::value_error("projection '" + plan.projections.back().name + "': no such receptor");
   }
   for (py::handle item : get(d, "ports").cast<py::list>())
-    plan.ports.push_back(port(item.cast<py::dict>(), plan));
-  std::vector<std::int64_t> n;
-  for (const PopulationPlan &p : plan.populations)
-    n.push_back(p.n);
-  std::vector<sparse::Port> ports;
-  for (const PortPlan &p : plan.ports)
-    ports.push_back({p.population, p.receptor});
+    plan.ports.push_back(port(item.cast<py::dict>(), plan,
+                              [](const PopulationPlan &p) { return p.kernel->n_receptor(); }));
+  const std::vector<std::int64_t> n = sparse::sizes(plan);
+  const std::vector<sparse::Port> ports = sparse::ports(plan);
   for (py::handle item : get(d, "sparse").cast<py::list>())
     plan.sparse.push_back(sparse_projection(item.cast<py::dict>(), n, ports));
   plan.expected_synapses = number<double>(d, "expected_synapses");

@@ -68,6 +68,15 @@ inline void same(std::size_t got, int expected, const std::string &what) {
                           std::to_string(expected));
 }
 
+// those of the instruction set that is asked for, else the fastest; usable: fastest first
+inline const Kernels *kernels(const py::dict &d, const std::vector<const Kernels *> &usable) {
+  const auto isa = number<std::string>(d, "isa");
+  for (const Kernels *found : usable)
+    if (isa.empty() || isa == found->isa)
+      return found;
+  throw py::value_error("instruction set '" + isa + "' cannot be used here");
+}
+
 inline PopulationPlan population(const py::dict &d) {
   PopulationPlan p;
   p.name = number<std::string>(d, "name");
@@ -206,11 +215,14 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   return p;
 }
 
-inline PortPlan port(const py::dict &d, const Plan &plan) {
+// n_receptors(population): ports of its model besides i_syn
+template <class F> PortPlan port(const py::dict &d, const Plan &plan, F n_receptors) {
   PortPlan p;
   p.population = index_below(d, "population", plan.populations.size());
-  const auto *kernel = plan.populations[p.population].kernel;
-  p.receptor = index_below(d, "receptor", kernel ? 1 + kernel->n_receptor() : 0);
+  const PopulationPlan &cells = plan.populations[p.population];
+  if (cells.is_input)
+    throw py::value_error("population '" + cells.name + "' is an input, and nothing arrives there");
+  p.receptor = index_below(d, "receptor", 1 + n_receptors(cells));
   p.grain = static_cast<float>(number<double>(d, "grain"));
   p.arriving = pointer<std::int32_t>(d, "arriving");
   p.slots = number<std::int64_t>(d, "slots");

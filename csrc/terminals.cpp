@@ -9,11 +9,13 @@ Terminals::Terminals(const PopulationPlan &plan, int efficacy, const Plan &netwo
     : plan_(plan), efficacy_(efficacy), batch_(network.batch), stride_(padded(plan.n) + group_size),
       ids_(batch_ * stride_) {
   data_.n = plan.n;
-  data_.batch = static_cast<std::int32_t>(batch_);
-  data_.state = plan.state.data();
   data_.param = plan.param.data();
   data_.spike = plan.spike;
   data_.decay_x = plan.decay_x;
+  data_.batch = 1;
+  for (std::int64_t b = 0; b < batch_; ++b)
+    for (float *state : plan.state)
+      states_.push_back(state + b * plan.n);
 }
 
 void Terminals::reset(Range own) const {
@@ -35,11 +37,7 @@ void Terminals::advance(int thread, Range own, const std::uint8_t *bytes) {
     const Current *const currents[] = {&current};
     const std::int32_t n_currents = 1;
     PopulationData row = data_;
-    row.batch = 1;
-    std::vector<float *> state(plan_.state.size());
-    for (std::size_t k = 0; k < state.size(); ++k)
-      state[k] = plan_.state[k] + b * plan_.n;
-    row.state = state.data();
+    row.state = states_.data() + b * plan_.state.size();
     Advance a{};
     a.range = own;
     a.first = own.begin;

@@ -24,7 +24,8 @@ private:
   const PopulationPlan &plan_;
   const int efficacy_;
   const std::int64_t batch_, stride_;
-  PopulationData data_{};
+  PopulationData data_{};       // of one batch element, but for its state
+  std::vector<float *> states_; // [B, states]
   Buffer<std::int32_t> ids_;
   std::vector<std::vector<std::int32_t>> n_ids_; // [thread][B]
 };

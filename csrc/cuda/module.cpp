@@ -12,19 +12,9 @@ using namespace fastsnn::parse;
 namespace {
 
 PortPlan make_port(const py::dict &d, const fastsnn::Plan &plan) {
-  PortPlan p;
-  p.population = index_below(d, "population", plan.populations.size());
-  const PopulationPlan &cells = plan.populations[p.population];
-  if (cells.is_input)
-    throw py::value_error("population '" + cells.name + "' is an input, and nothing arrives there");
-  const int model = cuda::neuron_index(cells.model.c_str());
-  p.receptor = index_below(d, "receptor", 1 + cuda::neuron_facts(model).n_receptor);
-  p.grain = static_cast<float>(number<double>(d, "grain"));
-  p.arriving = pointer<std::int32_t>(d, "arriving");
-  p.slots = number<std::int64_t>(d, "slots");
-  if (p.slots < 1 || (p.slots & (p.slots - 1)))
-    throw py::value_error("the number of slots of a port must be a power of two");
-  return p;
+  return port(d, plan, [](const PopulationPlan &cells) {
+    return cuda::neuron_facts(cuda::neuron_index(cells.model.c_str())).n_receptor;
+  });
 }
 
 // {tiles: (address of words, of start, first place), places: address for each port, n_places}

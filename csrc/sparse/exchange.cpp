@@ -2,7 +2,6 @@
 #include "exchange.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "build.h"
 
@@ -18,20 +17,6 @@ constexpr double row_synapses = 64.0;
 // words that are on their way from memory while a row is read
 constexpr double words_ahead = 4096.0;
 constexpr std::uint64_t never = ~std::uint64_t(0);
-
-std::vector<std::int64_t> sizes(const Plan &plan) {
-  std::vector<std::int64_t> n;
-  for (const PopulationPlan &p : plan.populations)
-    n.push_back(p.n);
-  return n;
-}
-
-std::vector<Port> ports(const Plan &plan) {
-  std::vector<Port> all;
-  for (const PortPlan &p : plan.ports)
-    all.push_back({p.population, p.receptor});
-  return all;
-}
 
 int choose_tiles(const Plan &plan, int threads) {
   std::int64_t places = 0;
@@ -49,10 +34,24 @@ int choose_tiles(const Plan &plan, int threads) {
 
 } // namespace
 
+std::vector<std::int64_t> sizes(const Plan &plan) {
+  std::vector<std::int64_t> n;
+  for (const PopulationPlan &p : plan.populations)
+    n.push_back(p.n);
+  return n;
+}
+
+std::vector<Port> ports(const Plan &plan) {
+  std::vector<Port> all;
+  for (const PortPlan &p : plan.ports)
+    all.push_back({p.population, p.receptor});
+  return all;
+}
+
 Exchange::Exchange(const Plan &plan, int threads)
     : plan_(plan), threads_(threads),
       layout_(sizes(plan), ports(plan), choose_tiles(plan, threads)),
-      sends_(plan.populations.size()), port_of_(plan.populations.size()) {
+      sends_(plan.populations.size()), port_of_(plan.populations.size()), in_turn_(threads) {
   slots_ = 1;
   for (std::size_t k = 0; k < plan.populations.size(); ++k)
     port_of_[k].assign(
@@ -99,6 +98,12 @@ template <class F> void Exchange::for_ports(Tile &tile, int index, std::uint64_t
   }
 }
 
+void Exchange::add_up(Tile &tile, std::int64_t slot) {
+  tile.queues.drain(slot, [&](const std::uint32_t *words, std::uint32_t n) {
+    plan_.kernels->add_up(words, n, tile.sums.get());
+  });
+}
+
 void Exchange::begin_run(int thread, std::uint64_t step) {
   for (std::int64_t t = tiles(thread).begin; t < tiles(thread).end; ++t) {
     Tile &tile = tiles_[t];
@@ -123,9 +128,7 @@ void Exchange::end_run(int thread, std::uint64_t step) {
       const auto slot = static_cast<std::int64_t>((step + ahead) % slots_);
       if (tile.queues.empty(slot))
         continue;
-      tile.queues.drain(slot, [&](const std::uint32_t *words, std::uint32_t n) {
-        plan_.kernels->add_up(words, n, tile.sums.get());
-      });
+      add_up(tile, slot);
       for_ports(tile, static_cast<int>(t), step + ahead,
                 [&](std::int32_t *sums, std::int32_t *under_way, std::int64_t n, const PortPlan &) {
                   for (std::int64_t j = 0; j < n; ++j)
@@ -153,9 +156,7 @@ void Exchange::reset(int thread) {
 void Exchange::gather(int index, std::uint64_t step) {
   Tile &tile = tiles_[index];
   const auto slot = static_cast<std::int64_t>(step % slots_);
-  tile.queues.drain(slot, [&](const std::uint32_t *words, std::uint32_t n) {
-    plan_.kernels->add_up(words, n, tile.sums.get());
-  });
+  add_up(tile, slot);
   if (tile.carried[slot]) {
     tile.carried[slot] = false;
     for_ports(tile, index, step,
@@ -196,8 +197,9 @@ void Exchange::redraw(int thread, std::uint64_t step, int population, Ids spikes
     return;
   const Range own = tiles(thread);
   redraw_->draw(thread, population, spikes, own);
-  std::vector<std::int32_t> row(spikes.n);
-  std::iota(row.begin(), row.end(), 0);
+  std::vector<std::int32_t> &row = in_turn_[thread];
+  while (static_cast<std::int32_t>(row.size()) < spikes.n)
+    row.push_back(static_cast<std::int32_t>(row.size()));
   for (std::int64_t t = own.begin; t < own.end; ++t)
     plan_.kernels->send_rows(redraw_->rows(static_cast<int>(t)), {row.data(), spikes.n}, 0, step,
                              tiles_[t].queues);

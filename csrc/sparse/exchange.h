@@ -13,6 +13,10 @@
 
 namespace fastsnn::sparse {
 
+// what a layout is made of
+std::vector<std::int64_t> sizes(const Plan &);
+std::vector<Port> ports(const Plan &);
+
 class Exchange {
 public:
   Exchange(const Plan &, int threads);
@@ -48,7 +52,8 @@ private:
     std::vector<std::uint64_t> drawn_at;      // of each drive: step / 4, or none
     explicit Tile(std::int64_t n_slots) : queues(n_slots), carried(n_slots) {}
   };
-  std::int64_t slots() const { return slots_; }
+  // what stands in a slot, to the sums
+  void add_up(Tile &tile, std::int64_t slot);
   // f(port, sums of its part, the plan's slot of that part, neurons)
   template <class F> void for_ports(Tile &tile, int index, std::uint64_t step, F f);
 
@@ -59,7 +64,8 @@ private:
   std::vector<bool> sends_;
   std::vector<std::vector<int>> port_of_; // [population][receptor], -1: none
   std::vector<Tile> tiles_;
-  std::unique_ptr<Redraw> redraw_; // null: everything is stored
+  std::unique_ptr<Redraw> redraw_;                 // null: everything is stored
+  std::vector<std::vector<std::int32_t>> in_turn_; // [threads]: 0, 1, 2, ...
 };
 
 } // namespace fastsnn::sparse

@@ -97,12 +97,7 @@ inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector
 // sparse} -> (words, start) of each tile, and the tile << 16 | place of every neuron of each port.
 inline py::tuple sparse_rows(const py::dict &d, const std::vector<const Kernels *> &usable) {
   Plan plan;
-  const auto isa = number<std::string>(d, "isa");
-  for (const Kernels *kernels : usable)
-    if (!plan.kernels && (isa.empty() || isa == kernels->isa))
-      plan.kernels = kernels;
-  if (!plan.kernels)
-    throw py::value_error("instruction set '" + isa + "' cannot be used here");
+  plan.kernels = kernels(d, usable);
   plan.seed = number<std::uint64_t>(d, "seed");
   const auto n = number<std::vector<std::int64_t>>(d, "n");
   plan.populations.resize(n.size());
