@@ -7,7 +7,7 @@ For C++ as the header csrc/nn/models.gen.h, for Triton as jitted functions.
 from __future__ import annotations
 
 import ast
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 from fastsnn.lowering import to_cpp, to_triton
 from fastsnn.lowering.gradient import OF_SPIKE, SURROGATE, THROUGH, adjoint
@@ -40,38 +40,66 @@ def header() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _adjoint_struct(model: type[Neuron]) -> str:
-    derived = adjoint(model)
-    state, params, read = model.state(), model.step_params(), derived.reads()
+class _Adjoint:
+    """What is printed of a step's derivative, whatever the language.
 
-    def special(call: ast.Call) -> str | None:
-        name = getattr(call.func, "id", "")
-        return f"slope({printer(call.args[0])})" if name == SURROGATE else None
+    language: to_cpp or to_triton.   slope: calls the surrogate.   line, zero: how an element of
+    an array gets its name, and the number 0.
+    """
 
-    printer = to_cpp.Printer(special)
+    def __init__(
+        self, model: type[Neuron], language: ModuleType, slope: str, line: str, zero: str
+    ) -> None:
+        self.derived = adjoint(model)
+        self.state, self.params = model.state(), model.step_params()
+        self.variable, self.line, self.zero = language.variable, line, zero
 
-    def unpack(array: str, names: list[str], prefix: str = "") -> list[str]:
+        def special(call: ast.Call) -> str | None:
+            is_slope = getattr(call.func, "id", "") == SURROGATE
+            return slope.format(self.printer(call.args[0])) if is_slope else None
+
+        self.printer = language.Printer(special)
+
+    def unpack(self) -> list[str]:
+        """Names for what the step and its derivative read."""
+        read = self.derived.reads()
+        arrays = (
+            ("param", self.params, ""),
+            ("state", self.state, ""),
+            ("grad", self.state, "g_new_"),
+        )
         return [
-            f"const T {to_cpp.variable(prefix + name)} = {array}[{k}];"
+            self.line.format(self.variable(prefix + name), array, k)
+            for array, names, prefix in arrays
             for k, name in enumerate(names)
             if prefix + name in read
         ]
 
-    def gradient(name: str) -> str:
-        return printer(derived.of[name]) if name in derived.of else "lit<T>(0.0f)"
+    def statements(self) -> list[tuple[str, str]]:
+        """Names and their values, in order."""
+        return [(self.variable(t), self.printer(v)) for t, v in self.derived.statements]
 
+    def gradient(self, name: str) -> str:
+        """Of a state, a parameter or the input."""
+        of = self.derived.of
+        return self.printer(of[name]) if name in of else self.zero
+
+
+def _adjoint_struct(model: type[Neuron]) -> str:
+    made = _Adjoint(model, to_cpp, "slope({})", "const T {} = {}[{}];", "lit<T>(0.0f)")
     lines = [
-        *unpack("param", params),
-        *unpack("state", state),
-        *unpack("grad", state, "g_new_"),
-        *(f"const auto {to_cpp.variable(t)} = {printer(v)};" for t, v in derived.statements),
-        *(f"grad[{k}] = {gradient(name)};" for k, name in enumerate(state)),
+        *made.unpack(),
+        *(f"const auto {name} = {value};" for name, value in made.statements()),
+        *(f"grad[{k}] = {made.gradient(name)};" for k, name in enumerate(made.state)),
         "if constexpr (learns) {",
-        *(f"  g_param[{k}] = g_param[{k}] + {gradient(name)};" for k, name in enumerate(params)
-          if name in derived.of),
+        *(
+            f"  g_param[{k}] = g_param[{k}] + {made.gradient(name)};"
+            for k, name in enumerate(made.params)
+            if name in made.derived.of
+        ),
         "}",
-        f"return {gradient('i_syn')};",
-    ]  # fmt: skip
+        f"return {made.gradient('i_syn')};",
+    ]
     head = (
         f"static FASTSNN_FN T run({_QUIET}const T* state, {_QUIET}T i_syn, {_QUIET}const T* param, "
         f"{_QUIET}T {THROUGH}, {_QUIET}T* grad, {_QUIET}T {OF_SPIKE}, {_QUIET}T* g_param, "
@@ -119,33 +147,14 @@ def _slope_in_triton(body: Body) -> tuple[str, list[str]]:
 
 
 def _adjoint_in_triton(model: type[Neuron]) -> tuple[str, list[str]]:
-    derived = adjoint(model)
-    state, params, read = model.state(), model.step_params(), derived.reads()
-
-    def special(call: ast.Call) -> str | None:
-        name = getattr(call.func, "id", "")
-        return f"slope({printer(call.args[0])}, alpha)" if name == SURROGATE else None
-
-    printer = to_triton.Printer(special)
-
-    def unpack(array: str, names: list[str], prefix: str = "") -> list[str]:
-        return [
-            f"{to_triton.variable(prefix + name)} = {array}[{k}]"
-            for k, name in enumerate(names)
-            if prefix + name in read
-        ]
-
-    def gradient(name: str) -> str:
-        return printer(derived.of[name]) if name in derived.of else "literal(0.0)"
+    made = _Adjoint(model, to_triton, "slope({}, alpha)", "{} = {}[{}]", "literal(0.0)")
 
     def gradients(names: list[str]) -> str:
-        return f"({', '.join(map(gradient, names))},)" if names else "()"
+        return f"({', '.join(map(made.gradient, names))},)" if names else "()"
 
     lines = [
-        *unpack("param", params),
-        *unpack("state", state),
-        *unpack("grad", state, "g_new_"),
-        *(f"{to_triton.variable(t)} = {printer(v)}" for t, v in derived.statements),
-        f"return {gradients(state)}, {gradient('i_syn')}, {gradients(params)}",
+        *made.unpack(),
+        *(f"{name} = {value}" for name, value in made.statements()),
+        f"return {gradients(made.state)}, {made.gradient('i_syn')}, {gradients(made.params)}",
     ]
     return f"adjoint(state, i_syn, param, {THROUGH}, grad, {OF_SPIKE}, alpha)", lines
