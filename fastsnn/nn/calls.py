@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from fastsnn.models.declare import Neuron
@@ -50,6 +51,14 @@ class Call:
     def of(self, x: Tensor, state: Tensor, param: Tensor) -> Call:
         """The same call of other tensors."""
         return replace(self, x=x, state=state, param=param)
+
+    def room(self) -> Outcome:
+        """Memory for its outcome."""
+        return Outcome(
+            torch.empty_like(self.x) if self.spike else self.x.new_empty(0),
+            torch.empty_like(self.x) if self.trail else self.x.new_empty(0),
+            torch.empty_like(self.state),
+        )
 
     def dense(self) -> Call:
         """The same call of tensors that lie row after row."""

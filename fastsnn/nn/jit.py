@@ -34,12 +34,7 @@ def forward(call: Call) -> Outcome:
     from fastsnn.kernels import sequences as kernels
 
     call = call.dense()
-    nothing = call.x.new_empty(0)
-    out = Outcome(
-        torch.empty_like(call.x) if call.spike else nothing,
-        torch.empty_like(call.x) if call.trail else nothing,
-        torch.empty_like(call.state),
-    )
+    out = call.room()
     steps, n = call.x.shape
     if n:
         kernels.forward[(-(-n // BLOCK),)](

@@ -16,8 +16,8 @@ from fastsnn.models.declare import Neuron
 from fastsnn.models.driven import DrivenCubaLIF, DrivenIF, DrivenLIF, JumpCubaLIF
 from fastsnn.models.driven import Leaky as LeakyModel
 from fastsnn.models.driven import Synaptic as SynapticModel
-from fastsnn.nn import ops, reference
-from fastsnn.nn.engines import ENGINES, engine
+from fastsnn.nn import ops
+from fastsnn.nn.engines import ENGINES
 
 State = dict[str, Tensor]
 
@@ -147,12 +147,7 @@ class Neurons(nn.Module):
             ops.name_of(self.model), spike, trail, self.surrogate, self.alpha,
             not self.detach_reset,
         )  # fmt: skip
-        if self.backend == "torch":
-            made = reference.differentiable(ops.call_of(*args, *options))
-        else:
-            if self.backend != "auto":
-                engine(self.backend, self.model, flat)
-            made = ops.advance(*args, *options, self.backend)
+        made = ops.run(self.backend, args, options)
         shaped = [_shaped(m, inside, order) if m.numel() or want else None
                   for m, want in zip(made[:2], (spike, trail), strict=True)]  # fmt: skip
         last = _shaped(made[2], inside, order)

@@ -35,12 +35,7 @@ def obstacle(model: type[Neuron], x: Tensor) -> str | None:
 def forward(call: Call) -> Outcome:
     """Run all steps of all neurons in one call."""
     call = call.dense()
-    nothing = call.x.new_empty(0)
-    out = Outcome(
-        torch.empty_like(call.x) if call.spike else nothing,
-        torch.empty_like(call.x) if call.trail else nothing,
-        torch.empty_like(call.state),
-    )
+    out = call.room()
     pointers = {name: _pointer(t) for name, t in out._asdict().items()}
     _run(call, False, pointers)
     return out

@@ -17,7 +17,7 @@ from fastsnn.errors import BackendError
 from fastsnn.models.declare import Neuron
 from fastsnn.models.driven import MODELS
 from fastsnn.nn.calls import Call, Gradients
-from fastsnn.nn.engines import engine
+from fastsnn.nn.engines import ENGINES, engine
 
 _MODELS: dict[str, type[Neuron]] = {m.__name__: m for m in MODELS}
 
@@ -101,3 +101,17 @@ def _backward(ctx: Any, *given: Tensor | None) -> tuple[Any, ...]:
 advance.register_autograd(_backward, setup_context=_setup)
 for _device in ("cpu", "cuda"):
     advance.register_autocast(_device, torch.float32)
+
+
+def run(
+    backend: str, tensors: tuple[Tensor, Tensor, Tensor], options: tuple[Any, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All steps of a layer, by an operator or by what has gradients of its own.
+
+    Raises BackendError when a backend that was asked for cannot run it.
+    """
+    call = call_of(*tensors, *options)
+    if backend in ENGINES:
+        engine(backend, call.model, call.x)
+    own = getattr(ENGINES.get(backend), "differentiable", None)
+    return advance(*tensors, *options, backend) if own is None else own(call)
