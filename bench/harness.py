@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -230,15 +230,22 @@ def commit() -> str | None:
     return name.stdout.decode().strip() + ("+" if state.stdout.strip() else "")
 
 
+def stamp() -> dict[str, Any]:
+    """When, where and of what something was measured."""
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
 def report(rows: list[Row]) -> dict[str, Any]:
     """Everything that is saved.  The keys of a single row also stand at the top."""
     threads = sorted({max(1, row.threads) for row in rows})
     return {
         **(asdict(rows[0]) if len(rows) == 1 else {}),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
-        "commit": commit(),
+        **stamp(),
         "limits_per_s": {f"{t} threads": limits(t).rates for t in threads},
         "rows": [asdict(row) for row in rows],
     }
@@ -255,6 +262,12 @@ def append(folder: Path, content: dict[str, Any]) -> Path:
     """Add a report to the results of this machine: a list that only grows."""
     name = re.sub(r"[^a-z0-9]+", "-", f"{content['machine']['cpu']} {os.cpu_count()} cores".lower())
     return append_to(folder / f"{name.strip('-')}.json", content)
+
+
+def append_rows(path: Path, rows: Sequence[Any]) -> Path:
+    """Add rows (dataclasses) with their stamp and the load of the machine."""
+    load = {"load": os.getloadavg()}
+    return append_to(path, stamp() | load | {"rows": [asdict(row) for row in rows]})
 
 
 def append_to(path: Path, content: dict[str, Any]) -> Path:

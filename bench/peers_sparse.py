@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
@@ -256,15 +255,7 @@ def main(argv: list[str] | None = None) -> int:
                 rows += measure(case, n, args, Path(folder))
     show(rows, args.ms)
     if args.json:
-        content = {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": harness.machine(),
-            "versions": harness.versions(),
-            "commit": harness.commit(),
-            "load": os.getloadavg(),
-            "rows": [asdict(row) for row in rows],
-        }
-        print(f"saved: {harness.append_to(args.json, content)}")
+        print(f"saved: {harness.append_rows(args.json, rows)}")
     return 0
 
 

@@ -10,11 +10,9 @@ weak that they change nothing, but are delivered.  One number changes at a time.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -165,15 +163,7 @@ def main(argv: list[str] | None = None) -> int:
         plot(rows, args.plot)
         print(f"plot: {args.plot}")
     if args.json:
-        content = {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": harness.machine(),
-            "versions": harness.versions(),
-            "commit": harness.commit(),
-            "load": os.getloadavg(),
-            "rows": [asdict(row) for row in rows],
-        }
-        print(f"saved: {harness.append_to(args.json, content)}")
+        print(f"saved: {harness.append_rows(args.json, rows)}")
     return 0
 
 

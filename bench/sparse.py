@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +164,7 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(Row(**{f.name: found[f.name] for f in fields(Row)}))
     show(rows)
     if args.json:
-        content = {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": harness.machine(),
-            "versions": harness.versions(),
-            "commit": harness.commit(),
-            "rows": [asdict(row) for row in rows],
-        }
-        print(f"saved: {harness.append_to(args.json, content)}")
+        print(f"saved: {harness.append_rows(args.json, rows)}")
     return 0
 
 
