@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cuda import MODULE, spreads
-from test_sparse import NAMES, assert_same, networks
+from test_sparse import assert_same, networks, run_alike
 
 import fastsnn
 from fastsnn import BackendError, models
@@ -37,15 +37,7 @@ def test_random_network_is_bit_identical_however_it_is_spread(make, grid, steps,
         patch.setattr(cuda, "STEPS_OF_A_LAUNCH", steps)
         patch.setattr(cuda_sparse, "PLACES_OF_A_TILE", places)
         patch.setenv("FASTSNN_EMULATED_SHARED", str(shared))
-        nets = [make("torch"), make(grid)]
-        recorders = [net.record_spikes() for net in nets]
-        for net in nets:
-            for time in (20.0, 1.0, 15.0):
-                net.run(time)
-    assert_same(*nets)
-    for name in NAMES:
-        assert torch.equal(recorders[0].ids(name), recorders[1].ids(name))
-        assert torch.equal(recorders[0].steps(name), recorders[1].steps(name))
+        run_alike(make("torch"), make(grid))
 
 
 @settings(max_examples=8, deadline=None)

@@ -79,11 +79,8 @@ def assert_same(one: fastsnn.Network, other: fastsnn.Network) -> None:
         assert torch.equal(a, b), name
 
 
-@native
-@settings(max_examples=15, deadline=None)
-@given(networks(), st.integers(1, 3))
-def test_engine_equals_torch(make, threads):
-    nets = [make("torch"), make("cpu", threads)]
+def run_alike(*nets: fastsnn.Network) -> None:
+    """Run both, three times: the same state and the same spikes."""
     recorders = [net.record_spikes() for net in nets]
     for net in nets:
         for time in (20.0, 1.0, 15.0):
@@ -92,6 +89,13 @@ def test_engine_equals_torch(make, threads):
     for name in NAMES:
         assert torch.equal(recorders[0].ids(name), recorders[1].ids(name))
         assert torch.equal(recorders[0].steps(name), recorders[1].steps(name))
+
+
+@native
+@settings(max_examples=15, deadline=None)
+@given(networks(), st.integers(1, 3))
+def test_engine_equals_torch(make, threads):
+    run_alike(make("torch"), make("cpu", threads))
 
 
 @native
