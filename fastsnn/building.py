@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,6 +99,7 @@ def projection(
         )
     if isinstance(connectivity, Wiring):
         if rule is None and options["short_term"] is None:
+            _plain(net, name, options)
             return _static(net, name, ends, connectivity, receptor, len(net.sparse))
         connectivity = _listed(net, name, ends, connectivity)
     made = Projection(
@@ -107,6 +109,17 @@ def projection(
     if (sign := _sign(ends[1], receptor)) and bool((made.w * sign < 0).any()):
         raise _wrong_sign(f"Projection '{name}'", receptor, sign)
     return made
+
+
+def _plain(net: Network, name: str, options: dict[str, Any]) -> None:
+    """Nothing is asked of a static sparse projection that it would not do."""
+    usual = inspect.signature(net.projection).parameters
+    given = [k for k, v in options.items() if isinstance(v, Tensor) or v != usual[k].default]
+    if given:
+        raise ModelError(
+            f"Projection '{name}': {given[0]}={options[given[0]]!r} means nothing to a static "
+            f"sparse projection; give it a rule, or leave {', '.join(given)} out."
+        )
 
 
 def rewire(net: Network, name: str, wiring: Wiring) -> SparseProjection:

@@ -221,6 +221,9 @@ def test_mistakes_are_named():
         net.projection("x", "a", wiring, receptor="ex")
     with pytest.raises(ModelError, match="target is an Input population"):
         net.projection("a", "x", wiring)
+    for option in ({"norm": 2.0}, {"w_max": torch.ones(5)}, {"bias": torch.ones(5)}):
+        with pytest.raises(ModelError, match="means nothing to a static sparse projection"):
+            net.projection("a", "a", wiring, **option)
     with pytest.raises(ModelError, match="expected PoissonDrive"):
         net.drive("a", 3.0)
     with pytest.raises(ModelError, match=r"Drive 'drive1->a': rate=-1"):
