@@ -66,22 +66,22 @@ void Compartments::record(const AdaptationPlan &a, const Ids *last) {
     a.history[i * a.length + slot] = spiking_[i];
   decided_ = ++*a.counter % a.length == 0;
   for (std::int64_t i = 0; i < n_pre_ && decided_; ++i) {
-    float total = 0.0f;
+    real total = 0.0f;
     for (std::int64_t k = 0; k < a.hidden; ++k) {
-      float hidden = 0.0f;
+      real hidden = 0.0f;
       for (std::int64_t t = 0; t < a.length; ++t)
-        hidden += a.first[k * a.length + t] * static_cast<float>(a.history[i * a.length + t]);
+        hidden += a.first[k * a.length + t] * static_cast<real>(a.history[i * a.length + t]);
       total += a.second[k] * (hidden > 0.0f ? hidden : 0.0f);
     }
-    decision_[i] = static_cast<float>(std::tanh(static_cast<double>(total)));
+    decision_[i] = static_cast<real>(std::tanh(static_cast<double>(total)));
   }
 }
 
 void Compartments::decide(const AdaptationPlan &a, Range own) {
   for (std::int64_t i = 0; i < n_pre_; ++i) {
-    const float moved = decision_[i] * a.rate;
+    const real moved = decision_[i] * a.rate;
     for (std::int64_t j = own.begin; j < own.end; ++j) {
-      float mask = a.mask[i * n_post_ + j] + moved + a.decay;
+      real mask = a.mask[i * n_post_ + j] + moved + a.decay;
       mask = mask > -1.0f ? mask : -1.0f;
       mask = mask < 1.0f ? mask : 1.0f;
       a.mask[i * n_post_ + j] = mask;
@@ -91,7 +91,7 @@ void Compartments::decide(const AdaptationPlan &a, Range own) {
 }
 
 void Compartments::take_from_ring(Range own, std::int32_t head, std::int64_t b) {
-  float *slot = features_.ring + (head * batch_ + b) * n_post_;
+  real *slot = features_.ring + (head * batch_ + b) * n_post_;
   std::copy(slot + own.begin, slot + own.end, current_.get() + b * stride_ + own.begin);
   std::fill(slot + own.begin, slot + own.end, 0.0f);
 }
@@ -118,7 +118,7 @@ void Compartments::deliver(int thread, const Ids *last) {
     signals.head = now.head;
     signals.slot_size = batch_ * n_post_;
     signals.ring = features_.ring + b * n_post_;
-    float *out = current_.get() + b * stride_;
+    real *out = current_.get() + b * stride_;
     kernels_.deliver_signals(signals, last[b], out);
     if (features_.delay)
       take_from_ring(own, now.head, b);

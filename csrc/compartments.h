@@ -18,7 +18,7 @@ public:
   bool prepares() const override { return features_.adaptation.has_value(); }
   void prepare(int thread, const Ids *last) override;
   void deliver(int thread, const Ids *last) override;
-  const float *row(int, std::int64_t, std::int64_t b) const override {
+  const real *row(int, std::int64_t, std::int64_t b) const override {
     return current_.get() + b * stride_;
   }
   void end_block(int thread) override;
@@ -38,11 +38,11 @@ private:
   std::uint64_t first_step_ = 0;
   std::vector<SignalStep> steps_;
   bool draws_ = false, rests_ = false;
-  Buffer<float> current_; // [B, stride]
-  std::vector<Now> now_;  // [threads]
+  Buffer<real> current_; // [B, stride]
+  std::vector<Now> now_; // [threads]
   // of an adaptation: spikes of the step, what the network says, whether it just spoke
   std::vector<std::uint8_t> spiking_;
-  std::vector<float> decision_; // [n_pre]
+  std::vector<real> decision_; // [n_pre]
   bool decided_ = false;
 };
 

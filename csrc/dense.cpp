@@ -18,7 +18,7 @@ Dense::Dense(const ProjectionPlan &plan, const Plan &network, const Population &
     : Plastic(plan, network, source, target, threads),
       words_(static_cast<std::int32_t>((batch_ + 63) / 64)), states_(threads) {
   const RuleKernel &rule = *plan.rule;
-  const auto rests = [](const std::vector<float *> &variables, int n_own, const float *x,
+  const auto rests = [](const std::vector<real *> &variables, int n_own, const real *x,
                         bool own_rests) {
     for (std::size_t k = 0; k + n_own < variables.size(); ++k)
       if (variables[k] != x)
@@ -114,7 +114,7 @@ void Dense::begin(int thread) {
     return;
   s.scanned = true;
   // weights may have been left outside of the bounds by a program before this one
-  const float low = *plan_.w_min.ptr, high = *plan_.w_max.ptr;
+  const real low = *plan_.w_min.ptr, high = *plan_.w_max.ptr;
   for (std::int64_t i = 0; bounded_ && i < n_pre_; ++i)
     for (std::int64_t at = i * n_post_ + own.begin; at < i * n_post_ + own.end; ++at)
       if (plan_.w[at] < low || plan_.w[at] > high)
@@ -142,7 +142,7 @@ void Dense::mark_rows(State &s, const Ids *last, const Ids *lists) {
     mark(lists[k]);
   for (std::size_t v = 0; v < plan_.pre.size() && event_ && !all; ++v)
     for (std::int64_t b = 0; b < batch_; ++b) {
-      const float *x = plan_.pre[v] + b * n_pre_;
+      const real *x = plan_.pre[v] + b * n_pre_;
       if (kernels_.any_nonzero(x, n_pre_))
         for (std::int64_t i = 0; i < n_pre_; ++i)
           s.marked[i] |= x[i] != 0.0f;
@@ -201,7 +201,7 @@ void Dense::wake(State &s, Range own, std::int64_t j) {
   const std::int64_t n_rows = static_cast<std::int64_t>(s.row_id.size());
   if (s.slabs.empty() || s.slabs.back().count == group_size) {
     Slab slab{s.panel.get() + k * n_rows * group_size, group_size, {}, 0, 0, 0, true};
-    std::memset(slab.base, 0, n_rows * group_size * sizeof(float));
+    std::memset(slab.base, 0, n_rows * group_size * sizeof(real));
     s.slabs.push_back(slab);
   }
   Slab &slab = s.slabs.back();
@@ -220,8 +220,8 @@ void Dense::wake_at_start(State &s, Range own) {
     return;
   }
   for (std::int64_t b = 0; b < batch_; ++b) {
-    for (const float *variable : plan_.post) {
-      const float *x = variable + b * n_post_;
+    for (const real *variable : plan_.post) {
+      const real *x = variable + b * n_post_;
       if (kernels_.any_nonzero(x + own.begin, own.end - own.begin))
         for (std::int64_t j = own.begin; j < own.end; ++j)
           if (x[j] != 0.0f)
@@ -272,7 +272,7 @@ void Dense::deliver_columns(State &s, Range columns, const Ids *lists) {
                        std::min(width, columns.end - j));
 }
 
-const float *Dense::row(int thread, std::int64_t t, std::int64_t b) const {
+const real *Dense::row(int thread, std::int64_t t, std::int64_t b) const {
   return row_ptr(states_[thread], t, b);
 }
 
@@ -305,10 +305,10 @@ void Dense::end_block(int thread) {
 }
 
 void Dense::clip(State &s) {
-  const float low = *plan_.w_min.ptr, high = *plan_.w_max.ptr;
+  const real low = *plan_.w_min.ptr, high = *plan_.w_max.ptr;
   for (std::int64_t at : s.outside) {
-    const float old = plan_.w[at];
-    float w = old > low ? old : low;
+    const real old = plan_.w[at];
+    real w = old > low ? old : low;
     w = w < high ? w : high;
     plan_.w[at] = w;
     if (plan_.changed && w != old)
@@ -322,8 +322,8 @@ void Dense::normalise(int thread) {
   const Range own = target_.range(thread);
   s.within = !bounded_;
   const bool bounded = can_be_event_driven_;
-  const float low = bounded ? *plan_.w_min.ptr : -INFINITY,
-              high = bounded ? *plan_.w_max.ptr : INFINITY;
+  const real low = bounded ? *plan_.w_min.ptr : -INFINITY,
+             high = bounded ? *plan_.w_max.ptr : INFINITY;
   for (std::int64_t j = own.begin; j < own.end; j += group_size) {
     const int count = static_cast<int>(std::min<std::int64_t>(group_size, own.end - j));
     if (std::all_of(plan_.changed + j, plan_.changed + j + count,

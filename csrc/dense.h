@@ -30,7 +30,7 @@ public:
 
   void begin_block(int thread, std::int64_t steps, const Ids *last, const Ids *lists) override;
   void deliver(int thread, const Ids *last) override;
-  const float *row(int thread, std::int64_t t, std::int64_t b) const override;
+  const real *row(int thread, std::int64_t t, std::int64_t b) const override;
   void learn(int thread, std::int64_t t, const Ids *pre, const Ids *post) override;
   bool reads_others(bool any_post) const override;
   bool reads_spike_bytes() const override { return plain_ || learns_own_; }
@@ -50,12 +50,12 @@ private:
     std::vector<std::int32_t> slot;  // per own column: slab * 16 + lane, or -1
     std::vector<std::uint8_t> awake; // per own column
     std::int64_t n_awake = 0;
-    Buffer<float> panel, tile;
+    Buffer<real> panel, tile;
     // this step's postsynaptic spikes
     std::vector<SpikingColumn> columns;
-    std::vector<std::int32_t> column_of;   // per own column: its place in `columns`, or -1
-    Buffer<std::int32_t> spiking;          // [column, B]
-    Buffer<float> after, terms, variables; // see LearnStep; after: [column, rows]
+    std::vector<std::int32_t> column_of;  // per own column: its place in `columns`, or -1
+    Buffer<std::int32_t> spiking;         // [column, B]
+    Buffer<real> after, terms, variables; // see LearnStep; after: [column, rows]
     // rows that matter in this block
     std::vector<std::int32_t> row_id, number;
     std::vector<std::uint8_t> marked;
@@ -71,7 +71,7 @@ private:
     std::vector<std::int64_t> outside; // elements of w outside of the bounds
   };
 
-  float *row_ptr(const State &s, std::int64_t t, std::int64_t b) const {
+  real *row_ptr(const State &s, std::int64_t t, std::int64_t b) const {
     return current_.get() + ((s.in_place ? 0 : t) * batch_ + b) * stride_;
   }
   void mark_rows(State &, const Ids *last, const Ids *lists);
@@ -97,7 +97,7 @@ private:
 
   bool plain_ = false, event_ = false, known_ahead_ = false;
   bool post_stays_zero_ = true;
-  Buffer<float> current_;
+  Buffer<real> current_;
   std::vector<State> states_;
 };
 

@@ -113,8 +113,8 @@ void Dense::put_back(State &s, Range columns, const LearnStep &step) {
     if (c.id < columns.begin || c.id >= columns.end)
       continue;
     Slab &slab = s.slabs[c.slab];
-    const float *after = s.after.get() + k * step.rows.n;
-    float sum = 0.0f;
+    const real *after = s.after.get() + k * step.rows.n;
+    real sum = 0.0f;
     for (std::int32_t r = 0; r < step.rows.n; ++r) {
       slab.base[step.rows.ptr[r] * slab.stride + c.lane] = after[r];
       sum += after[r];

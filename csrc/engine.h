@@ -31,7 +31,7 @@ private:
     std::vector<Current> currents;    // [ports, B, summands]
     std::vector<const Current *> row; // [ports, B]
     std::vector<std::int32_t> n;      // [ports, B]
-    std::vector<float> own_taken_off; // [B, summands]: all_but_one for those that spiked
+    std::vector<real> own_taken_off;  // [B, summands]: all_but_one for those that spiked
     std::int64_t spikes = 0;          // of the population that `retry` watches
     bool stopped = false;
   };

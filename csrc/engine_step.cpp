@@ -110,7 +110,7 @@ std::int32_t Engine::summands(Worker &w, int k, int receptor, int tile, std::int
                               std::int64_t b, Current *const out) {
   const std::int64_t n = populations_[k]->plan().n;
   Current *c = out;
-  float *own_taken = w.own_taken_off.data() + b * (plan_.projections.size() + 2);
+  real *own_taken = w.own_taken_off.data() + b * (plan_.projections.size() + 2);
   for (const Link &link : incoming_[k][receptor]) {
     const ProjectionPlan &p = *link.plan;
     Current current;
@@ -125,9 +125,9 @@ std::int32_t Engine::summands(Worker &w, int k, int receptor, int tile, std::int
       current.gate = source.plan().spike + b * n;
       current.on = {p.w, n};
       if (p.kind == Kind::all_but_one) {
-        *own_taken = static_cast<float>(count - 1) * *p.w;
+        *own_taken = static_cast<real>(count - 1) * *p.w;
         current.on = {own_taken++, 1};
-        current.off = static_cast<float>(count) * *p.w;
+        current.off = static_cast<real>(count) * *p.w;
       }
     }
     *c++ = current;
@@ -139,7 +139,7 @@ std::int32_t Engine::summands(Worker &w, int k, int receptor, int tile, std::int
   if (input.ptr && receptor == 0) {
     const std::int64_t row = input.per_step ? w.clock.row : w.clock.sample;
     *c = {};
-    (c++)->row = static_cast<const float *>(input.ptr) + (row * plan_.batch + b) * n;
+    (c++)->row = static_cast<const real *>(input.ptr) + (row * plan_.batch + b) * n;
   }
   return static_cast<std::int32_t>(c - out);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a function is declared that models, their language and random numbers are made of: the same
-// text serves a processor and a GPU.
+// What models, their language and random numbers are made of: how a function is declared, so that
+// the same text serves a processor and a GPU, and the type of numbers.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -9,3 +9,15 @@
 // in a file with all models the compiler would leave some as calls, with vectors in memory
 #define FASTSNN_FN __attribute__((always_inline)) inline
 #endif
+
+namespace fastsnn {
+
+// Of states, parameters, weights and their sums.  The engine for the CPU is compiled twice, for
+// float and for double (CMakeLists.txt).
+#if defined(FASTSNN_DOUBLE)
+using real = double;
+#else
+using real = float;
+#endif
+
+} // namespace fastsnn

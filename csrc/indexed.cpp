@@ -38,7 +38,7 @@ Indexed::Indexed(const ProjectionPlan &plan, const Plan &network, const Populati
   if (plan.has_rule || plan.norm)
     make_columns();
   if (plan.past) {
-    const std::vector<float *> &side = plan.dendritic ? plan.post : plan.pre;
+    const std::vector<real *> &side = plan.dendritic ? plan.post : plan.pre;
     past_ = std::make_unique<Past>(plan.past, late_slots(), late_n(), side);
   }
   if (plan.terminal) {
@@ -141,7 +141,7 @@ void Indexed::begin_run(const RunArgs &args, int index, bool known_ahead) {
   first_step_ = static_cast<std::int64_t>(args.step);
 }
 
-bool Indexed::lies_outside(float w, std::int64_t at) const {
+bool Indexed::lies_outside(real w, std::int64_t at) const {
   return w < plan_.w_min.ptr[plan_.w_min.len == 1 ? 0 : at] ||
          w > plan_.w_max.ptr[plan_.w_max.len == 1 ? 0 : at];
 }
@@ -207,7 +207,7 @@ void Indexed::deliver(int thread, const Ids *last) {
   if (plan_.dendritic)
     return deliver_dendritic(s, lists, own, *last);
   const auto add = [&](Ids spikes, std::int64_t b) {
-    float *current = current_.get() + b * stride_;
+    real *current = current_.get() + b * stride_;
     std::fill(current + own.begin, current + own.end, 0.0f);
     kernels_.deliver_indexed(plan_.w, lists, spikes, efficacy(b), current);
   };
@@ -220,7 +220,7 @@ void Indexed::deliver(int thread, const Ids *last) {
 }
 
 void Indexed::deliver_dendritic(State &s, const SynapseLists &lists, Range own, Ids last) {
-  float *past = arriving(s.step - 1);
+  real *past = arriving(s.step - 1);
   std::fill(past + own.begin, past + own.end, 0.0f);
   if (!synapses_.delays)
     return kernels_.deliver_indexed(plan_.w, lists, last, efficacy(0),
@@ -251,10 +251,10 @@ void Indexed::normalise_filters(State &s) {
     if (!changed)
       continue;
     changed = 0;
-    float sum = 0.0f;
+    real sum = 0.0f;
     for (std::int64_t at = first; at < first + size; ++at)
       sum += std::fabs(plan_.w[at]);
-    const float factor = *plan_.norm / (sum == 0.0f ? 1.0f : sum);
+    const real factor = *plan_.norm / (sum == 0.0f ? 1.0f : sum);
     for (std::int64_t at = first; at < first + size; ++at) {
       plan_.w[at] *= factor;
       s.outside = s.outside || lies_outside(plan_.w[at], at);
@@ -269,12 +269,12 @@ void Indexed::normalise_targets(State &s) {
       continue;
     plan_.changed[j] = 0;
     const std::int64_t first = column_ptr_[j * parts], last = column_ptr_[(j + 1) * parts];
-    float sum = 0.0f;
+    real sum = 0.0f;
     for (std::int64_t k = first; k < last; ++k)
       sum += std::fabs(plan_.w[column_at_[k]]);
-    const float factor = *plan_.norm / (sum == 0.0f ? 1.0f : sum);
+    const real factor = *plan_.norm / (sum == 0.0f ? 1.0f : sum);
     for (std::int64_t k = first; k < last; ++k) {
-      float &w = plan_.w[column_at_[k]];
+      real &w = plan_.w[column_at_[k]];
       w *= factor;
       s.outside = s.outside || lies_outside(w, column_at_[k]);
     }

@@ -25,7 +25,7 @@ public:
   bool prepares() const override { return terminals_ != nullptr; }
   void prepare(int thread, const Ids *last) override;
   void deliver(int thread, const Ids *last) override;
-  const float *row(int thread, std::int64_t, std::int64_t b) const override {
+  const real *row(int thread, std::int64_t, std::int64_t b) const override {
     return plan_.dendritic ? arriving(states_[thread].step) : current_.get() + b * stride_;
   }
   void reset(int thread) override;
@@ -45,8 +45,8 @@ private:
     std::vector<std::int32_t> lag_ids;
     std::vector<Ids> lag, lists;
     Merged merged;
-    Buffer<float> each, any; // [B, n], [n]
-    Ids ids, late;           // of any batch element (rows or columns, if in parts)
+    Buffer<real> each, any; // [B, n], [n]
+    Ids ids, late;          // of any batch element (rows or columns, if in parts)
   };
   struct State {
     Range targets, weights; // whose learning is the thread's
@@ -54,10 +54,10 @@ private:
     Spikes side[2];
     Sent sent;                         // of the late side
     std::vector<std::int32_t> reached; // rows (columns) that the late side's spikes reach in a step
-    std::vector<const float *> seen;   // variables of the late side as the synapses see them
+    std::vector<const real *> seen;    // variables of the late side as the synapses see them
     Buffer<std::int32_t> both;
-    Buffer<float> both_value;
-    Buffer<float> term, total;
+    Buffer<real> both_value;
+    Buffer<real> term, total;
     bool outside = false; // a weight may lie outside of its bounds
   };
 
@@ -80,13 +80,13 @@ private:
   std::int64_t part_of(std::int64_t synapse) const {
     return synapses_.delays ? synapses_.delays[synapse] - 1 : 0;
   }
-  float *arriving(std::int64_t step) const {
+  real *arriving(std::int64_t step) const {
     return plan_.arriving + slot_of(step, synapses_.delay) * n_post_;
   }
   const std::uint8_t *spikes_of(int thread, int side) const override;
   void reach(State &, std::int64_t step);
   void deliver_dendritic(State &, const SynapseLists &, Range own, Ids last);
-  const float *efficacy(std::int64_t b) const {
+  const real *efficacy(std::int64_t b) const {
     return terminals_ ? terminals_->efficacy() + b * n_pre_ : nullptr;
   }
   IndexedLearn tell(State &, int thread) const;
@@ -95,7 +95,7 @@ private:
   void forget(State &, int side);
   void normalise_filters(State &);
   void normalise_targets(State &);
-  bool lies_outside(float w, std::int64_t at) const;
+  bool lies_outside(real w, std::int64_t at) const;
 
   const SynapsesPlan &synapses_;
   bool can_be_event_driven_ = false, plain_ = false, event_ = false;
@@ -108,7 +108,7 @@ private:
   std::vector<std::int64_t> column_ptr_;             // [n_post * column_parts + 1]
   std::vector<std::int32_t> column_pre_, column_at_; // [n]: neuron, place of the weight
   std::vector<std::int32_t> row_post_; // [n]: targets less their lags, if those differ
-  Buffer<float> current_;              // [B, stride]
+  Buffer<real> current_;               // [B, stride]
   std::unique_ptr<Past> past_;
   std::unique_ptr<Terminals> terminals_;
   std::vector<State> states_;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "function.h"
 #include "sparse/draw.h"
 
 namespace fastsnn {
@@ -19,7 +20,7 @@ inline constexpr std::int64_t padded(std::int64_t n) { return groups(n) * group_
 
 // one number for all (len 1), or one per neuron
 struct Column {
-  const float *ptr = nullptr;
+  const real *ptr = nullptr;
   std::int64_t len = 1;
 };
 
@@ -43,18 +44,18 @@ template <class F> void for_ids_in(Range range, Ids ids, F f) {
 // One summand of a port of a batch element: row[j], or whole[j] * grain, or where(gate[j], on[j],
 // off); plus bias[j].  Whole numbers are put at zero when they are read.
 struct Current {
-  const float *row = nullptr;
+  const real *row = nullptr;
   std::int32_t *whole = nullptr;
-  float grain = 0.0f;
+  real grain = 0.0f;
   const std::uint8_t *gate = nullptr;
   Column on;
-  float off = 0.0f;
-  const float *bias = nullptr;
+  real off = 0.0f;
+  const real *bias = nullptr;
 };
 
 // ring [length, B, n]; the slot written in a step is the oldest
 struct Window {
-  float *ptr;
+  real *ptr;
   std::int64_t *head;
   std::int32_t length;
   bool of_spike;
@@ -66,13 +67,13 @@ struct PopulationData {
   std::int32_t batch;
   std::uint64_t seed;
   std::uint32_t stream; // of rand()
-  float *const *state;
-  float *const *shared;
+  real *const *state;
+  real *const *shared;
   const Column *param;
   const Window *window;
   const Column *kernel;
   const std::uint8_t *spike;
-  float *x, *summed; // or null
+  real *x, *summed; // or null
   Column decay_x;
 };
 
@@ -83,8 +84,8 @@ struct Advance {
   std::uint64_t step;
   const Current *const *currents; // [ports, B]
   const std::int32_t *n_currents; // [ports, B]
-  const float *inject_v;          // [n] or null
-  const float *uniform;           // [B, n], replaces the first rand(), or null
+  const real *inject_v;           // [n] or null
+  const real *uniform;            // [B, n], replaces the first rand(), or null
   const std::int32_t *slot;       // of each window: where this step is written
   std::int32_t *ids;              // out: row b begins at ids + b * ids_stride + first
   std::int64_t ids_stride;
@@ -109,7 +110,7 @@ public:
 // 16 columns of a weight matrix that share vector registers: `count` neighbours inside the matrix
 // (packed == false, first neuron ids[0]), or any columns copied side by side.
 struct Slab {
-  float *base;
+  real *base;
   std::int64_t stride;
   std::int32_t ids[group_size];
   std::int32_t count;
@@ -140,15 +141,15 @@ struct LearnStep {
   // (null: at its number), and the neuron of a row (null: its number)
   Ids live;
   const std::int32_t *position, *row_id;
-  const float *const *pre; // variables besides the spike, [B, n_pre]
-  const float *const *post;
-  const float *reward; // [B]
-  const float *param;
-  float w_min, w_max;
+  const real *const *pre; // variables besides the spike, [B, n_pre]
+  const real *const *post;
+  const real *reward; // [B]
+  const real *param;
+  real w_min, w_max;
   bool bounded, mean, reads_pre; // reads_pre: RuleKernel::pre_driven_reads_pre
-  float *current;       // batch of one, packed slabs: row of the next step to overwrite, or null
-  float *terms;         // [n_term, padded live.n], zero before and after
-  float *variables;     // [B, n_post_variables, 16 * most_slabs], scratch
+  real *current;        // batch of one, packed slabs: row of the next step to overwrite, or null
+  real *terms;          // [n_term, padded live.n], zero before and after
+  real *variables;      // [B, n_post_variables, 16 * most_slabs], scratch
   std::uint64_t *awake; // [words], scratch
 };
 inline constexpr int most_slabs = 4;
@@ -157,13 +158,13 @@ inline constexpr int most_slabs = 4;
 struct Learning {
   std::int32_t batch;
   std::int64_t n_pre, n_post;
-  const float *const *pre, *const *post; // variables besides the spike, [B, n]
-  float *const *synapse;                 // w, then synaptic variables, in w's shape
-  const float *reward, *param;           // reward: [B]
-  std::int32_t reduction;                // 0 sum, 1 mean, 2 max
+  const real *const *pre, *const *post; // variables besides the spike, [B, n]
+  real *const *synapse;                 // w, then synaptic variables, in w's shape
+  const real *reward, *param;           // reward: [B]
+  std::int32_t reduction;               // 0 sum, 1 mean, 2 max
   Column w_min, w_max;
   bool learning, bounded;
-  float decay;              // factor; 1: none
+  real decay;               // factor; 1: none
   const std::uint8_t *zero; // mask in w's shape, or null
   std::uint8_t *changed;    // one per sum that `norm` holds, or null
 };
@@ -200,15 +201,15 @@ struct IndexedLearn : Learning {
   const Ids *pre_lists, *post_lists;         // [B]
   const std::uint64_t *pre_mask, *post_mask; // [n, words]: in which ones, null for a batch of one
   std::int32_t words;
-  const float *pre_spike, *post_spike; // [B, n], 0 or 1
-  const float *any_pre_spike;          // [n_pre], of any batch element
+  const real *pre_spike, *post_spike; // [B, n], 0 or 1
+  const real *any_pre_spike;          // [n_pre], of any batch element
   // a batch of one: synapses of which both neurons spiked, place and new values; room for all
   std::int32_t *both;
-  float *both_value; // [own synapses, n_synapse]
+  real *both_value; // [own synapses, n_synapse]
   // shared weights only
   Range weights;         // own ones
   std::int64_t sum_size; // weights of a sum that `norm` holds
-  float *term, *total;   // [n_term, padded own weights], zero before and after
+  real *term, *total;    // [n_term, padded own weights], zero before and after
 };
 
 class RuleKernel {
@@ -233,7 +234,7 @@ public:
   virtual bool own_rests(bool post) const = 0;
   // all rows of one column; after[r] = its weight in row rows.ptr[r]
   virtual void learn_column(const LearnStep &, Slab &, const SpikingColumn &,
-                            float *after) const = 0;
+                            real *after) const = 0;
   // the rows of presynaptic spikes; all slabs packed, or all in place
   virtual void learn_rows(const LearnStep &, Slab *const *slabs, std::int32_t n_slabs) const = 0;
   virtual void learn_plain(const PlainLearn &) const = 0;
@@ -243,8 +244,8 @@ public:
   // synapses of a range of places
   virtual void consolidate(const Learning &, Range) const = 0;
   // own variables of a range [begin, end) of a flat [B * n] side
-  virtual void advance_own(bool post, float *const *own, const std::uint8_t *spike,
-                           const float *param, Range) const = 0;
+  virtual void advance_own(bool post, real *const *own, const std::uint8_t *spike,
+                           const real *param, Range) const = 0;
 };
 
 // Poisson or Bernoulli spikes of four steps that share their random numbers
@@ -277,12 +278,12 @@ struct Rows;
 // what a feature does to the signal w of a spike; value: [n_pre, n_post]
 struct SignalStep {
   enum class Act { multiply, draw, add, subtract } act;
-  const float *value;
+  const real *value;
 };
 
 // Currents of the spikes of one batch element through features (fastsnn/compartments.py).
 struct Signals {
-  const float *w;
+  const real *w;
   std::int64_t n_post;
   Range own; // columns
   const SignalStep *steps;
@@ -292,7 +293,7 @@ struct Signals {
   std::uint32_t stream;
   const std::int32_t *delay; // [n_pre, n_post] or null
   // with a delay: slots of this batch element, slot_size apart; head is the present step's
-  float *ring;
+  real *ring;
   std::int64_t slot_size;
   std::int32_t length, head;
 };
@@ -304,26 +305,26 @@ struct Kernels {
   const RuleKernel *(*rule)(const char *name);
   void (*encode)(Encode &);
   // out[0..columns) = sum of the rows of w; out is padded to 16
-  void (*deliver)(const float *w, std::int64_t stride, Ids rows, float *out, std::int64_t columns);
+  void (*deliver)(const real *w, std::int64_t stride, Ids rows, real *out, std::int64_t columns);
   // out[k][0..16 vectors) = sum of the rows lists[k] of packed [rows, 64]
-  void (*deliver_lists)(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+  void (*deliver_lists)(const real *packed, const Ids *lists, std::int64_t n_lists, real *out,
                         std::int64_t out_stride, int vectors);
   // current of batch element b of packed slabs
-  void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out);
+  void (*deliver_slabs)(const Slab *slabs, std::int32_t n_slabs, Ids rows, real *out);
   // out[other] += w of the rows of spikes, one after another; w * scale[row] where that is given
-  void (*deliver_indexed)(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
-                          float *out);
+  void (*deliver_indexed)(const real *w, const SynapseLists &rows, Ids spikes, const real *scale,
+                          real *out);
   // out[own] = sum of the signals of the rows, or, with a delay, added to the ring
-  void (*deliver_signals)(const Signals &, Ids rows, float *out);
+  void (*deliver_signals)(const Signals &, Ids rows, real *out);
   // rate = rate - rate * decay for n elements
-  void (*decay_rates)(float *rate, float decay, std::int64_t n);
-  void (*pack)(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns);
+  void (*decay_rates)(real *rate, real decay, std::int64_t n);
+  void (*pack)(const real *w, std::int64_t stride, Ids rows, real *packed, std::int64_t columns);
   // x *= decay for n elements from `first`; column: len 1 or indexed by first..
-  void (*decay)(float *x, Column decay, Range);
-  bool (*any_nonzero)(const float *x, std::int64_t n);
+  void (*decay)(real *x, Column decay, Range);
+  bool (*any_nonzero)(const real *x, std::int64_t n);
   // normalise changed columns of one group; returns the lanes that left the bounds
-  unsigned (*normalise)(float *w, std::int64_t stride, std::int64_t n_pre, int count,
-                        const std::uint8_t *changed, float norm, float w_min, float w_max);
+  unsigned (*normalise)(real *w, std::int64_t stride, std::int64_t n_pre, int count,
+                        const std::uint8_t *changed, real norm, real w_min, real w_max);
   // csrc/cpu/sparse.h
   void (*send_rows)(const sparse::Rows &, Ids sources, std::int64_t first, std::uint64_t step,
                     sparse::Queues &);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of the model language for T = float and T = vf (16 lanes), so that one printed body
+// The words of the model language for T = real and T = vr (16 lanes), so that one printed body
 // serves both.  fastsnn/models/language.py holds the same words in the same order.
 //
 // Everything that depends on the instruction set lives in an inline namespace named after it: the
@@ -10,6 +10,7 @@
 #include "cuda/language.h"
 #else
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -64,6 +65,7 @@ struct vf {
   friend vf operator*(vf a, vf b) { return a.v * b.v; }
   friend vf operator/(vf a, vf b) { return a.v / b.v; }
   friend vf operator-(vf a) { return -a.v; }
+  static vf from(i32x16 x) { return __builtin_convertvector(x, f32x16); }
 #if defined(__AVX512F__)
   friend vm operator<(vf a, vf b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
   friend vm operator<=(vf a, vf b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
@@ -81,22 +83,21 @@ struct vf {
 #endif
 };
 
-template <class T> struct mask_of;
-template <> struct mask_of<float> {
-  using type = bool;
-};
-template <> struct mask_of<vf> {
+template <class T> struct mask_of {
   using type = vm;
+};
+template <> struct mask_of<real> {
+  using type = bool;
 };
 template <class T> using mask = typename mask_of<T>::type;
 
 // a number of the printed text
-template <class T> inline T lit(float x) { return T(x); }
+template <class T> inline T lit(double x) { return T(static_cast<real>(x)); }
 
 inline bool invert(bool a) { return !a; }
 inline vm invert(vm a) { return !a; }
 
-inline float where(bool condition, float a, float b) { return condition ? a : b; }
+inline real where(bool condition, real a, real b) { return condition ? a : b; }
 inline bool where(bool condition, bool a, bool b) { return condition ? a : b; }
 inline vf where(vm condition, vf a, vf b) {
 #if defined(__AVX512F__)
@@ -107,8 +108,8 @@ inline vf where(vm condition, vf a, vf b) {
 }
 
 // the one definition of every backend: NaN and signed zeros behave the same everywhere
-inline float minimum(float a, float b) { return a < b ? a : b; }
-inline float maximum(float a, float b) { return a > b ? a : b; }
+inline real minimum(real a, real b) { return a < b ? a : b; }
+inline real maximum(real a, real b) { return a > b ? a : b; }
 #if defined(__AVX512F__)
 // what vminps and vmaxps do, bit for bit
 inline vf minimum(vf a, vf b) { return f32x16(_mm512_min_ps(a.v, b.v)); }
@@ -118,25 +119,25 @@ inline vf minimum(vf a, vf b) { return where(a < b, a, b); }
 inline vf maximum(vf a, vf b) { return where(a > b, a, b); }
 #endif
 
-template <class F> inline vf each_lane(vf x, F f) {
-  vf y;
+template <class V, class F> inline V each_lane(V x, F f) {
+  V y;
   for (int k = 0; k < lanes; ++k)
     y.v[k] = f(x.v[k]);
   return y;
 }
 
-inline float abs(float x) { return std::fabs(x); }
+inline real abs(real x) { return std::fabs(x); }
+inline real exp(real x) { return std::exp(x); }
+inline real log(real x) { return std::log(x); }
+inline real sqrt(real x) { return std::sqrt(x); }
+inline real floor(real x) { return std::floor(x); }
 inline vf abs(vf x) { return f32x16(i32x16(x.v) & 0x7fffffff); }
-inline float exp(float x) { return std::exp(x); }
 inline vf exp(vf x) {
   return each_lane(x, [](float s) { return std::exp(s); });
 }
-inline float log(float x) { return std::log(x); }
 inline vf log(vf x) {
   return each_lane(x, [](float s) { return std::log(s); });
 }
-inline float sqrt(float x) { return std::sqrt(x); }
-inline float floor(float x) { return std::floor(x); }
 #if defined(__AVX512F__)
 inline vf sqrt(vf x) { return f32x16(_mm512_sqrt_ps(x.v)); }
 inline vf floor(vf x) { return f32x16(_mm512_floor_ps(x.v)); }
@@ -164,7 +165,6 @@ inline vf load(const float *p, int count) {
 inline void store(float *p, vf x, int count) { _mm512_mask_storeu_ps(p, first(count).bits, x.v); }
 inline unsigned bits(vm m) { return m.bits; }
 inline bool any(vm m) { return m.bits != 0; }
-inline vf ones(vm m) { return f32x16(_mm512_maskz_mov_ps(m.bits, vf(1.0f).v)); }
 inline vm differ(vf a, vf b) {
   return {_mm512_cmpneq_epi32_mask(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v))};
 }
@@ -210,7 +210,6 @@ inline bool any(vm m) {
     all |= w;
   return all != 0;
 }
-inline vf ones(vm m) { return where(m, vf(1.0f), vf(0.0f)); }
 inline vm differ(vf a, vf b) { return {i32x16(a.v) != i32x16(b.v)}; }
 inline vm load_mask(const std::uint8_t *p) {
   vm m;
@@ -234,6 +233,23 @@ inline vm load_mask(const std::uint8_t *p, int count) {
   std::memcpy(bytes, p, static_cast<std::size_t>(count));
   return load_mask(bytes);
 }
+
+} // namespace fastsnn::inline FASTSNN_ISA
+
+#if defined(FASTSNN_DOUBLE)
+#include "double16.h"
+#endif
+
+namespace fastsnn::inline FASTSNN_ISA {
+
+// 16 real numbers
+#if defined(FASTSNN_DOUBLE)
+using vr = vd;
+#else
+using vr = vf;
+#endif
+
+template <class V = vr> inline V ones(vm m) { return where(m, V(1.0f), V(0.0f)); }
 
 } // namespace fastsnn::inline FASTSNN_ISA
 

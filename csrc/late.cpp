@@ -17,7 +17,7 @@ void Sent::reserve(std::uint8_t *bytes, std::int64_t slots, std::int64_t n, bool
     flags_.reserve(2 * lists() * n);
 }
 
-void Sent::flag(std::int64_t list, float value) {
+void Sent::flag(std::int64_t list, real value) {
   for (std::int32_t id : lists_[list])
     flags_[list * n_ + id] = flags_[(list + lists()) * n_ + id] = value;
 }
@@ -57,7 +57,7 @@ void Sent::clear(Range own) {
     std::fill(bytes_ + k * n_ + own.begin, bytes_ + k * n_ + own.end, std::uint8_t(0));
 }
 
-Past::Past(float *saved, std::int64_t slots, std::int64_t n, std::vector<float *> traces)
+Past::Past(real *saved, std::int64_t slots, std::int64_t n, std::vector<real *> traces)
     : saved_(saved), slots_(slots), length_(slots + 1), n_(n), traces_(std::move(traces)),
       ring_(2 * length_ * n * traces_.size()) {}
 
@@ -78,12 +78,12 @@ void Past::note(std::int64_t step, Range own) {
 void Past::save(std::int64_t step, Range own) {
   for (std::int64_t lag = 0; lag < slots_ && !own.empty(); ++lag)
     for (std::size_t k = 0; k < traces_.size(); ++k) {
-      const float *from = ring(k, step - lag, 0);
+      const real *from = ring(k, step - lag, 0);
       std::copy(from + own.begin, from + own.end, saved(k, step - lag) + own.begin);
     }
 }
 
-void Past::at(std::int64_t step, const float **out) const {
+void Past::at(std::int64_t step, const real **out) const {
   for (std::size_t k = 0; k < traces_.size(); ++k)
     out[k] = ring(k, step, 1);
 }

@@ -33,47 +33,47 @@ public:
   }
   const std::uint8_t *bytes(std::int64_t step) const { return bytes_ + slot_of(step, slots_) * n_; }
   // 0 or 1 of every neuron in a step; those of k steps before lie k * n earlier
-  const float *flags(std::int64_t step) const {
+  const real *flags(std::int64_t step) const {
     return flags_.get() + (slot_of(step, lists()) + lists()) * n_;
   }
 
 private:
   std::int64_t lists() const { return slots_ + 1; }
-  void flag(std::int64_t list, float value);
+  void flag(std::int64_t list, real value);
 
   std::uint8_t *bytes_ = nullptr;
   std::int64_t slots_ = 0, n_ = 0;
   bool has_flags_ = false;
   std::vector<std::vector<std::int32_t>> lists_;
-  Buffer<float> flags_; // [2 * lists, n]
+  Buffer<real> flags_; // [2 * lists, n]
 };
 
 // the rule's own traces of one side in the last steps
 class Past {
 public:
   // saved: [slots, variables, n], what is kept between runs
-  Past(float *saved, std::int64_t slots, std::int64_t n, std::vector<float *> traces);
+  Past(real *saved, std::int64_t slots, std::int64_t n, std::vector<real *> traces);
   // what was seen before a step, and what is seen in it
   void begin(std::int64_t step);
   void note(std::int64_t step, Range own);
   void save(std::int64_t step, Range own);
   // of every variable: traces seen in a step; those of k steps before lie k * n earlier
-  void at(std::int64_t step, const float **out) const;
+  void at(std::int64_t step, const real **out) const;
 
 private:
-  float *ring(std::size_t k, std::int64_t step, int copy) const {
+  real *ring(std::size_t k, std::int64_t step, int copy) const {
     return ring_.get() +
            ((static_cast<std::int64_t>(k) * 2 + copy) * length_ + slot_of(step, length_)) * n_;
   }
-  float *saved(std::size_t k, std::int64_t step) const {
+  real *saved(std::size_t k, std::int64_t step) const {
     const auto variables = static_cast<std::int64_t>(traces_.size());
     return saved_ + (slot_of(step, slots_) * variables + static_cast<std::int64_t>(k)) * n_;
   }
 
-  float *saved_;
+  real *saved_;
   std::int64_t slots_, length_, n_;
-  std::vector<float *> traces_;
-  Buffer<float> ring_; // [variables, 2, length, n]
+  std::vector<real *> traces_;
+  Buffer<real> ring_; // [variables, 2, length, n]
 };
 
 } // namespace fastsnn

@@ -7,7 +7,7 @@
 namespace fastsnn::models {
 
 struct AdExCondAlpha {
-  static constexpr const char* name = "AdExCondAlpha";
+  static constexpr const char *name = "AdExCondAlpha";
   static constexpr int n_state = 7;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 22;
@@ -19,10 +19,13 @@ struct AdExCondAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -54,7 +57,7 @@ struct AdExCondAlpha {
     T dg_inh = state[6];
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
-    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto free = where((refrac > lit<T>(0.0)), lit<T>(0.0), per_pa);
     auto i = (i_offset + i_syn);
     auto half_g_ex = ((g_ex + (dg_ex * half_dt)) * half_ex);
     auto half_g_inh = ((g_inh + (dg_inh * half_dt)) * half_inh);
@@ -62,30 +65,34 @@ struct AdExCondAlpha {
     auto next_g_inh = ((g_inh + (dg_inh * dt)) * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
+               free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
-    auto y = (w + (lit<T>(0.5f) * l1));
+    x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5) * l1));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
-    y = (w + (lit<T>(0.5f) * l2));
+    x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
+    y = (w + (lit<T>(0.5) * l2));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
-    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
-    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
+    w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
     g_ex = next_g_ex;
     dg_ex = ((dg_ex * decay_ex) + (ex * rise_ex));
     g_inh = next_g_inh;
     dg_inh = ((dg_inh * decay_inh) + (inh * rise_inh));
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     spike = (v >= v_spike);
     v = where(spike, v_reset, v);
     w = where(spike, (w + b), w);
@@ -100,12 +107,12 @@ struct AdExCondAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct AdExCondExp {
-  static constexpr const char* name = "AdExCondExp";
+  static constexpr const char *name = "AdExCondExp";
   static constexpr int n_state = 5;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 18;
@@ -117,10 +124,13 @@ struct AdExCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -146,7 +156,7 @@ struct AdExCondExp {
     T g_inh = state[4];
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
-    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto free = where((refrac > lit<T>(0.0)), lit<T>(0.0), per_pa);
     auto i = (i_offset + i_syn);
     auto half_g_ex = (g_ex * half_ex);
     auto half_g_inh = (g_inh * half_inh);
@@ -154,28 +164,32 @@ struct AdExCondExp {
     auto next_g_inh = (g_inh * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
+               free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
-    auto y = (w + (lit<T>(0.5f) * l1));
+    x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5) * l1));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
-    y = (w + (lit<T>(0.5f) * l2));
+    x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
+    y = (w + (lit<T>(0.5) * l2));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
-    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
-    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
+    w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
     g_ex = (next_g_ex + ex);
     g_inh = (next_g_inh + inh);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     spike = (v >= v_spike);
     v = where(spike, v_reset, v);
     w = where(spike, (w + b), w);
@@ -188,12 +202,12 @@ struct AdExCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct AdExExp {
-  static constexpr const char* name = "AdExExp";
+  static constexpr const char *name = "AdExExp";
   static constexpr int n_state = 5;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 16;
@@ -205,10 +219,13 @@ struct AdExExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -232,7 +249,7 @@ struct AdExExp {
     T i_inh = state[4];
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
-    auto free = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), per_pa);
+    auto free = where((refrac > lit<T>(0.0)), lit<T>(0.0), per_pa);
     auto i = (i_offset + i_syn);
     auto half_i_ex = (i_ex * half_ex);
     auto half_i_inh = (i_inh * half_inh);
@@ -240,28 +257,32 @@ struct AdExExp {
     auto next_i_inh = (i_inh * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = ((i_ex + i_inh) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
+               free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k1)), v_spike);
-    auto y = (w + (lit<T>(0.5f) * l1));
+    x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
+    auto y = (w + (lit<T>(0.5) * l1));
     s = ((half_i_ex + half_i_inh) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
-    x = minimum((v + (lit<T>(0.5f) * k2)), v_spike);
-    y = (w + (lit<T>(0.5f) * l2));
+    x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
+    y = (w + (lit<T>(0.5) * l2));
     s = ((half_i_ex + half_i_inh) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = ((next_i_ex + next_i_inh) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
+               free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
-    v = (v + (((k1 + (lit<T>(2.0f) * (k2 + k3))) + k4) * lit<T>(0.16666667f)));
-    w = (w + (((l1 + (lit<T>(2.0f) * (l2 + l3))) + l4) * lit<T>(0.16666667f)));
+    v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
+    w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
     i_ex = (next_i_ex + ex);
     i_inh = (next_i_inh + inh);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     spike = (v >= v_spike);
     v = where(spike, v_reset, v);
     w = where(spike, (w + b), w);
@@ -274,12 +295,12 @@ struct AdExExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct AdaptiveLIF {
-  static constexpr const char* name = "AdaptiveLIF";
+  static constexpr const char *name = "AdaptiveLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -291,15 +312,19 @@ struct AdaptiveLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta * decay_theta), theta);
+    theta = where(learning != lit<T>(0.0), (theta * decay_theta), theta);
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -311,7 +336,7 @@ struct AdaptiveLIF {
     T v = state[0];
     T refrac = state[1];
     v = ((decay * (v - v_rest)) + v_rest);
-    v = (v + where((refrac <= lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), i_syn, lit<T>(0.0)));
     refrac = (refrac - dt);
     spike = (v >= (v_thresh + theta));
     refrac = where(spike, t_refrac, refrac);
@@ -322,17 +347,18 @@ struct AdaptiveLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta + (theta_plus * n_spikes)), theta);
+    theta = where(learning != lit<T>(0.0), (theta + (theta_plus * n_spikes)), theta);
     shared[0] = theta;
   }
 };
 
 struct BoostedLIF {
-  static constexpr const char* name = "BoostedLIF";
+  static constexpr const char *name = "BoostedLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
@@ -344,10 +370,13 @@ struct BoostedLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T t_refrac = param[2];
@@ -355,23 +384,23 @@ struct BoostedLIF {
     T v = state[0];
     T refrac = state[1];
     v = (v * decay);
-    i_syn = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn);
+    i_syn = where((refrac > lit<T>(0.0)), lit<T>(0.0), i_syn);
     refrac = (refrac - dt);
     v = (v + i_syn);
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
-    v = where(spike, lit<T>(0.0f), v);
+    v = where(spike, lit<T>(0.0), v);
     state[0] = v;
     state[1] = refrac;
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct CSRM {
-  static constexpr const char* name = "CSRM";
+  static constexpr const char *name = "CSRM";
   static constexpr int n_state = 1;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 6;
@@ -383,15 +412,19 @@ struct CSRM {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta * decay_theta), theta);
+    theta = where(learning != lit<T>(0.0), (theta * decay_theta), theta);
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T lbound = param[5];
@@ -405,17 +438,18 @@ struct CSRM {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T theta_plus = param[4];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta + (theta_plus * n_spikes)), theta);
+    theta = where(learning != lit<T>(0.0), (theta + (theta_plus * n_spikes)), theta);
     shared[0] = theta;
   }
 };
 
 struct CompetitiveLIF {
-  static constexpr const char* name = "CompetitiveLIF";
+  static constexpr const char *name = "CompetitiveLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -427,16 +461,20 @@ struct CompetitiveLIF {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = true;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     const T theta_plus = param[7];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), ((theta * decay_theta) + (theta_plus * n_sent)), theta);
+    theta = where(learning != lit<T>(0.0), ((theta * decay_theta) + (theta_plus * n_sent)), theta);
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -448,7 +486,7 @@ struct CompetitiveLIF {
     T v = state[0];
     T refrac = state[1];
     v = ((decay * (v - v_rest)) + v_rest);
-    v = (v + where((refrac <= lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), i_syn, lit<T>(0.0)));
     refrac = (refrac - dt);
     spike = (v >= (v_thresh + theta));
     refrac = where(spike, t_refrac, refrac);
@@ -459,12 +497,12 @@ struct CompetitiveLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct CurrentLIF {
-  static constexpr const char* name = "CurrentLIF";
+  static constexpr const char *name = "CurrentLIF";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -476,10 +514,13 @@ struct CurrentLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[0];
     const T decay_i = param[1];
     const T v_thresh = param[2];
@@ -495,7 +536,7 @@ struct CurrentLIF {
     i = (i * decay_i);
     refrac = (refrac - dt);
     i = (i + i_syn);
-    v = (v + where((refrac <= lit<T>(0.0f)), i, lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), i, lit<T>(0.0)));
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
     v = where(spike, v_reset, v);
@@ -506,12 +547,12 @@ struct CurrentLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct DiehlAndCook {
-  static constexpr const char* name = "DiehlAndCook";
+  static constexpr const char *name = "DiehlAndCook";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -523,15 +564,19 @@ struct DiehlAndCook {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta * decay_theta), theta);
+    theta = where(learning != lit<T>(0.0), (theta * decay_theta), theta);
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -543,7 +588,7 @@ struct DiehlAndCook {
     T v = state[0];
     T refrac = state[1];
     v = ((decay * (v - v_rest)) + v_rest);
-    v = (v + where((refrac <= lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), i_syn, lit<T>(0.0)));
     refrac = (refrac - dt);
     spike = (v >= (v_thresh + theta));
     refrac = where(spike, t_refrac, refrac);
@@ -554,17 +599,18 @@ struct DiehlAndCook {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
-    theta = where(learning != lit<T>(0.0f), (theta + (theta_plus * n_spikes)), theta);
+    theta = where(learning != lit<T>(0.0), (theta + (theta_plus * n_spikes)), theta);
     shared[0] = theta;
   }
 };
 
 struct HHCondExp {
-  static constexpr const char* name = "HHCondExp";
+  static constexpr const char *name = "HHCondExp";
   static constexpr int n_state = 7;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 17;
@@ -576,10 +622,13 @@ struct HHCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T half_dt = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -608,21 +657,36 @@ struct HHCondExp {
     const T inh = context.receptor(1);
     auto before = v;
     auto u = (v - v_offset);
-    auto x = ((lit<T>(13.0f) - u) * lit<T>(0.25f));
-    auto alpha = (lit<T>(1.28f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
-    x = ((u - lit<T>(40.0f)) * lit<T>(0.2f));
-    auto rate = (alpha + (lit<T>(1.4f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f))))));
+    auto x = ((lit<T>(13.0) - u) * lit<T>(0.25));
+    auto alpha =
+        (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)),
+                              (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                              (x / (exp(x) - lit<T>(1.0)))));
+    x = ((u - lit<T>(40.0)) * lit<T>(0.2));
+    auto rate = (alpha + (lit<T>(1.4) *
+                          where((abs(x) < lit<T>(0.1)),
+                                (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                                (x / (exp(x) - lit<T>(1.0))))));
     x = (rate * half_dt);
-    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    alpha = (lit<T>(0.128f) * exp(((lit<T>(17.0f) - u) * lit<T>(0.055555556f))));
-    rate = (alpha + (lit<T>(4.0f) / (lit<T>(1.0f) + exp(((lit<T>(40.0f) - u) * lit<T>(0.2f))))));
+    m = (m +
+         (((alpha - (rate * m)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    alpha = (lit<T>(0.128) * exp(((lit<T>(17.0) - u) * lit<T>(0.055555556))));
+    rate = (alpha + (lit<T>(4.0) / (lit<T>(1.0) + exp(((lit<T>(40.0) - u) * lit<T>(0.2))))));
     x = (rate * half_dt);
-    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    x = ((lit<T>(15.0f) - u) * lit<T>(0.2f));
-    alpha = (lit<T>(0.16f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
-    rate = (alpha + (lit<T>(0.5f) * exp(((lit<T>(10.0f) - u) * lit<T>(0.025f)))));
+    h = (h +
+         (((alpha - (rate * h)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    x = ((lit<T>(15.0) - u) * lit<T>(0.2));
+    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)),
+                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                                  (x / (exp(x) - lit<T>(1.0)))));
+    rate = (alpha + (lit<T>(0.5) * exp(((lit<T>(10.0) - u) * lit<T>(0.025)))));
     x = (rate * half_dt);
-    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    n_gate =
+        (n_gate +
+         (((alpha - (rate * n_gate)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     auto na = (g_na * (((m * m) * m) * h));
     auto k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
     auto g_e = (g_ex * mean_ex);
@@ -630,25 +694,40 @@ struct HHCondExp {
     auto i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
     i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
     x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
-    v = (v + ((i * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)),
+                                                                        lit<T>(0.5)))))));
     g_ex = (g_ex * decay_ex);
     g_inh = (g_inh * decay_inh);
     u = (v - v_offset);
-    x = ((lit<T>(13.0f) - u) * lit<T>(0.25f));
-    alpha = (lit<T>(1.28f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
-    x = ((u - lit<T>(40.0f)) * lit<T>(0.2f));
-    rate = (alpha + (lit<T>(1.4f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f))))));
+    x = ((lit<T>(13.0) - u) * lit<T>(0.25));
+    alpha = (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)),
+                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                                  (x / (exp(x) - lit<T>(1.0)))));
+    x = ((u - lit<T>(40.0)) * lit<T>(0.2));
+    rate = (alpha +
+            (lit<T>(1.4) * where((abs(x) < lit<T>(0.1)),
+                                 (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                                 (x / (exp(x) - lit<T>(1.0))))));
     x = (rate * half_dt);
-    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    alpha = (lit<T>(0.128f) * exp(((lit<T>(17.0f) - u) * lit<T>(0.055555556f))));
-    rate = (alpha + (lit<T>(4.0f) / (lit<T>(1.0f) + exp(((lit<T>(40.0f) - u) * lit<T>(0.2f))))));
+    m = (m +
+         (((alpha - (rate * m)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    alpha = (lit<T>(0.128) * exp(((lit<T>(17.0) - u) * lit<T>(0.055555556))));
+    rate = (alpha + (lit<T>(4.0) / (lit<T>(1.0) + exp(((lit<T>(40.0) - u) * lit<T>(0.2))))));
     x = (rate * half_dt);
-    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    x = ((lit<T>(15.0f) - u) * lit<T>(0.2f));
-    alpha = (lit<T>(0.16f) * where((abs(x) < lit<T>(0.1f)), (lit<T>(1.0f) - (x * (lit<T>(0.5f) - (x * lit<T>(0.083333336f))))), (x / (exp(x) - lit<T>(1.0f)))));
-    rate = (alpha + (lit<T>(0.5f) * exp(((lit<T>(10.0f) - u) * lit<T>(0.025f)))));
+    h = (h +
+         (((alpha - (rate * h)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    x = ((lit<T>(15.0) - u) * lit<T>(0.2));
+    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)),
+                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
+                                  (x / (exp(x) - lit<T>(1.0)))));
+    rate = (alpha + (lit<T>(0.5) * exp(((lit<T>(10.0) - u) * lit<T>(0.025)))));
     x = (rate * half_dt);
-    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    n_gate =
+        (n_gate +
+         (((alpha - (rate * n_gate)) * half_dt) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     na = (g_na * (((m * m) * m) * h));
     k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
     g_e = (g_ex * mean_ex);
@@ -656,13 +735,14 @@ struct HHCondExp {
     i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
     i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
     x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
-    v = (v + ((i * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
+    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)),
+                                                                        lit<T>(0.5)))))));
     g_ex = (g_ex * decay_ex);
     g_inh = (g_inh * decay_inh);
     g_ex = (g_ex + ex);
     g_inh = (g_inh + inh);
-    spike = (((refrac <= lit<T>(0.0f)) & (before > v)) & (v >= (v_offset + lit<T>(30.0f))));
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    spike = (((refrac <= lit<T>(0.0)) & (before > v)) & (v >= (v_offset + lit<T>(30.0))));
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     refrac = where(spike, n_refrac, refrac);
     state[0] = v;
     state[1] = refrac;
@@ -674,12 +754,12 @@ struct HHCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct IF {
-  static constexpr const char* name = "IF";
+  static constexpr const char *name = "IF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 5;
@@ -691,10 +771,13 @@ struct IF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T v_thresh = param[0];
     const T v_reset = param[1];
     const T t_refrac = param[2];
@@ -702,7 +785,7 @@ struct IF {
     const T dt = param[4];
     T v = state[0];
     T refrac = state[1];
-    v = (v + where((refrac <= lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), i_syn, lit<T>(0.0)));
     refrac = (refrac - dt);
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
@@ -713,12 +796,12 @@ struct IF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct Izhikevich {
-  static constexpr const char* name = "Izhikevich";
+  static constexpr const char *name = "Izhikevich";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -730,10 +813,13 @@ struct Izhikevich {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -746,8 +832,10 @@ struct Izhikevich {
     T u = state[1];
     v = where(spike, c, v);
     u = where(spike, (u + d), u);
-    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
-    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    v = (v + (half_dt *
+              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt *
+              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
     u = (u + ((dt * a) * ((b * v) - u)));
     v = maximum(v, lbound);
     spike = (v >= v_thresh);
@@ -756,12 +844,12 @@ struct Izhikevich {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct Izhikevich2003 {
-  static constexpr const char* name = "Izhikevich2003";
+  static constexpr const char *name = "Izhikevich2003";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -773,10 +861,13 @@ struct Izhikevich2003 {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -789,8 +880,10 @@ struct Izhikevich2003 {
     T u = state[1];
     v = where(spike, c, v);
     u = where(spike, (u + d), u);
-    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
-    v = (v + (half_dt * (((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + i_syn)));
+    v = (v + (half_dt *
+              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt *
+              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
     u = (u + ((dt * a) * ((b * v) - u)));
     v = maximum(v, lbound);
     spike = (v >= v_thresh);
@@ -799,12 +892,12 @@ struct Izhikevich2003 {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct IzhikevichDelta {
-  static constexpr const char* name = "IzhikevichDelta";
+  static constexpr const char *name = "IzhikevichDelta";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -816,10 +909,13 @@ struct IzhikevichDelta {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -832,7 +928,9 @@ struct IzhikevichDelta {
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
     auto du = ((((b * v) - u) * a) * dt);
-    auto dv = ((((((lit<T>(0.04f) * (v * v)) + (lit<T>(5.0f) * v)) + lit<T>(140.0f)) - u) + (i_offset + i_syn)) * dt);
+    auto dv = ((((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) +
+                (i_offset + i_syn)) *
+               dt);
     v = ((v + dv) + (ex + inh));
     u = (u + du);
     spike = (v >= v_thresh);
@@ -843,12 +941,12 @@ struct IzhikevichDelta {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIF {
-  static constexpr const char* name = "LIF";
+  static constexpr const char *name = "LIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -860,10 +958,13 @@ struct LIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -874,7 +975,7 @@ struct LIF {
     T v = state[0];
     T refrac = state[1];
     v = ((decay * (v - v_rest)) + v_rest);
-    i_syn = where((refrac > lit<T>(0.0f)), lit<T>(0.0f), i_syn);
+    i_syn = where((refrac > lit<T>(0.0)), lit<T>(0.0), i_syn);
     refrac = (refrac - dt);
     v = (v + i_syn);
     spike = (v >= v_thresh);
@@ -886,12 +987,12 @@ struct LIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIFAlpha {
-  static constexpr const char* name = "LIFAlpha";
+  static constexpr const char *name = "LIFAlpha";
   static constexpr int n_state = 6;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 16;
@@ -903,10 +1004,13 @@ struct LIFAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -931,10 +1035,11 @@ struct LIFAlpha {
     T di_inh = state[5];
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
-    auto synaptic = (((i_ex * from_ex) + (di_ex * slope_ex)) + ((i_inh * from_inh) + (di_inh * slope_inh)));
+    auto synaptic =
+        (((i_ex * from_ex) + (di_ex * slope_ex)) + ((i_inh * from_inh) + (di_inh * slope_inh)));
     auto moved = (v + ((((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa)) + synaptic));
-    v = where((refrac > lit<T>(0.0f)), v, moved);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     i_ex = ((i_ex + (di_ex * dt)) * decay_ex);
     i_inh = ((i_inh + (di_inh * dt)) * decay_inh);
     di_ex = ((di_ex * decay_ex) + (ex * rise_ex));
@@ -951,12 +1056,12 @@ struct LIFAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIFCondAlpha {
-  static constexpr const char* name = "LIFCondAlpha";
+  static constexpr const char *name = "LIFCondAlpha";
   static constexpr int n_state = 6;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 18;
@@ -968,10 +1073,13 @@ struct LIFCondAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1002,9 +1110,12 @@ struct LIFCondAlpha {
     auto g_i = ((g_inh * mean_inh) + (dg_inh * slope_inh));
     auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
     auto x = (((g_leak + g_e) + g_i) * per_pa);
-    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    v = where((refrac > lit<T>(0.0f)), v, moved);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    auto moved =
+        (v +
+         (((i + (i_offset + i_syn)) * per_pa) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     g_ex = ((g_ex + (dg_ex * dt)) * decay_ex);
     g_inh = ((g_inh + (dg_inh * dt)) * decay_inh);
     dg_ex = ((dg_ex * decay_ex) + (ex * rise_ex));
@@ -1021,12 +1132,12 @@ struct LIFCondAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIFCondExp {
-  static constexpr const char* name = "LIFCondExp";
+  static constexpr const char *name = "LIFCondExp";
   static constexpr int n_state = 4;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 13;
@@ -1038,10 +1149,13 @@ struct LIFCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1065,9 +1179,12 @@ struct LIFCondExp {
     auto g_i = (g_inh * mean_inh);
     auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
     auto x = (((g_leak + g_e) + g_i) * per_pa);
-    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0f) + (x * (lit<T>(0.5f) + minimum((x * lit<T>(0.083333336f)), lit<T>(0.5f)))))));
-    v = where((refrac > lit<T>(0.0f)), v, moved);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    auto moved =
+        (v +
+         (((i + (i_offset + i_syn)) * per_pa) /
+          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     g_ex = ((g_ex * decay_ex) + ex);
     g_inh = ((g_inh * decay_inh) + inh);
     spike = (v >= v_thresh);
@@ -1080,12 +1197,12 @@ struct LIFCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIFDelta {
-  static constexpr const char* name = "LIFDelta";
+  static constexpr const char *name = "LIFDelta";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -1097,10 +1214,13 @@ struct LIFDelta {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T n_refrac = param[2];
@@ -1113,8 +1233,8 @@ struct LIFDelta {
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
     auto moved = ((v + (((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa))) + (ex + inh));
-    v = where((refrac > lit<T>(0.0f)), v, moved);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     spike = (v >= v_thresh);
     v = where(spike, v_reset, v);
     refrac = where(spike, n_refrac, refrac);
@@ -1123,12 +1243,12 @@ struct LIFDelta {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct LIFExp {
-  static constexpr const char* name = "LIFExp";
+  static constexpr const char *name = "LIFExp";
   static constexpr int n_state = 4;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 11;
@@ -1140,10 +1260,13 @@ struct LIFExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1163,8 +1286,8 @@ struct LIFExp {
     const T inh = context.receptor(1);
     auto synaptic = ((i_ex * from_ex) + (i_inh * from_inh));
     auto moved = (v + ((((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa)) + synaptic));
-    v = where((refrac > lit<T>(0.0f)), v, moved);
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - lit<T>(1.0f)), lit<T>(0.0f));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     i_ex = ((i_ex * decay_ex) + ex);
     i_inh = ((i_inh * decay_inh) + inh);
     spike = (v >= v_thresh);
@@ -1177,12 +1300,12 @@ struct LIFExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct McCullochPitts {
-  static constexpr const char* name = "McCullochPitts";
+  static constexpr const char *name = "McCullochPitts";
   static constexpr int n_state = 1;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 1;
@@ -1194,24 +1317,27 @@ struct McCullochPitts {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T v_thresh = param[0];
     T v = state[0];
-    v = (i_syn + lit<T>(0.0f));
+    v = (i_syn + lit<T>(0.0));
     spike = (v >= v_thresh);
     state[0] = v;
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct SRM0 {
-  static constexpr const char* name = "SRM0";
+  static constexpr const char *name = "SRM0";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 10;
@@ -1223,10 +1349,13 @@ struct SRM0 {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -1241,9 +1370,9 @@ struct SRM0 {
     T refrac = state[1];
     T s_prob = state[2];
     v = ((decay * (v - v_rest)) + v_rest);
-    v = (v + where((refrac <= lit<T>(0.0f)), (eps_0 * i_syn), lit<T>(0.0f)));
+    v = (v + where((refrac <= lit<T>(0.0)), (eps_0 * i_syn), lit<T>(0.0)));
     auto rho = (rho_0 * exp(((v - v_thresh) / d_thresh)));
-    s_prob = (lit<T>(1.0f) - exp(((-rho) * dt)));
+    s_prob = (lit<T>(1.0) - exp(((-rho) * dt)));
     refrac = (refrac - dt);
     spike = (context.rand(0) < s_prob);
     refrac = where(spike, t_refrac, refrac);
@@ -1255,12 +1384,12 @@ struct SRM0 {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct SubtractiveIF {
-  static constexpr const char* name = "SubtractiveIF";
+  static constexpr const char *name = "SubtractiveIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
@@ -1272,18 +1401,21 @@ struct SubtractiveIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T v_thresh = param[0];
     const T t_refrac = param[1];
     const T lbound = param[2];
     const T dt = param[3];
     T v = state[0];
     T refrac = state[1];
-    v = (v + where((refrac == lit<T>(0.0f)), i_syn, lit<T>(0.0f)));
-    refrac = where((refrac > lit<T>(0.0f)), (refrac - dt), lit<T>(0.0f));
+    v = (v + where((refrac == lit<T>(0.0)), i_syn, lit<T>(0.0)));
+    refrac = where((refrac > lit<T>(0.0)), (refrac - dt), lit<T>(0.0));
     spike = (v >= v_thresh);
     refrac = where(spike, t_refrac, refrac);
     v = where(spike, (v - v_thresh), v);
@@ -1293,12 +1425,12 @@ struct SubtractiveIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct TsodyksMarkram {
-  static constexpr const char* name = "TsodyksMarkram";
+  static constexpr const char *name = "TsodyksMarkram";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 3;
@@ -1310,20 +1442,23 @@ struct TsodyksMarkram {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
+                                [[maybe_unused]] const T *param) {}
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
+                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
+                                 [[maybe_unused]] const T *param,
+                                 [[maybe_unused]] const Context &context) {
     const T u_0 = param[0];
     const T decay_u = param[1];
     const T decay_r = param[2];
     T u = state[0];
     T r = state[1];
     T efficacy = state[2];
-    spike = (i_syn > lit<T>(0.0f));
+    spike = (i_syn > lit<T>(0.0));
     u = (u * decay_u);
-    u = where(spike, (u + (u_0 * (lit<T>(1.0f) - u))), u);
-    r = (lit<T>(1.0f) + ((r - lit<T>(1.0f)) * decay_r));
+    u = where(spike, (u + (u_0 * (lit<T>(1.0) - u))), u);
+    r = (lit<T>(1.0) + ((r - lit<T>(1.0)) * decay_r));
     efficacy = where(spike, (u * r), efficacy);
     r = where(spike, (r - efficacy), r);
     state[0] = u;
@@ -1332,12 +1467,12 @@ struct TsodyksMarkram {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
+                               [[maybe_unused]] const T *param) {}
 };
 
 struct Hebbian {
-  static constexpr const char* name = "Hebbian";
+  static constexpr const char *name = "Hebbian";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1352,7 +1487,8 @@ struct Hebbian {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -1362,11 +1498,12 @@ struct Hebbian {
       const T post = post_side[0];
       return (x_pre * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -1375,18 +1512,18 @@ struct Hebbian {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct MSTDP {
-  static constexpr const char* name = "MSTDP";
+  static constexpr const char *name = "MSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1401,7 +1538,8 @@ struct MSTDP {
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -1411,11 +1549,12 @@ struct MSTDP {
       const T p_minus = post_side[1];
       return ((pre * p_minus) * reward);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu = param[0];
     T w = synapse[0];
     auto potentiation = term[0];
@@ -1424,7 +1563,8 @@ struct MSTDP {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_plus = param[1];
     const T a_plus = param[2];
     T p_plus = own[0];
@@ -1432,7 +1572,8 @@ struct MSTDP {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T decay_minus = param[3];
     const T a_minus = param[4];
     T p_minus = own[0];
@@ -1440,12 +1581,12 @@ struct MSTDP {
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct MSTDPET {
-  static constexpr const char* name = "MSTDPET";
+  static constexpr const char *name = "MSTDPET";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1460,7 +1601,8 @@ struct MSTDPET {
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -1470,11 +1612,12 @@ struct MSTDPET {
       const T p_minus = post_side[1];
       return (pre * p_minus);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu = param[0];
     const T tau_e = param[1];
     const T decay_e = param[2];
@@ -1489,7 +1632,8 @@ struct MSTDPET {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_plus = param[4];
     const T a_plus = param[5];
     T p_plus = own[0];
@@ -1497,7 +1641,8 @@ struct MSTDPET {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T decay_minus = param[6];
     const T a_minus = param[7];
     T p_minus = own[0];
@@ -1505,12 +1650,12 @@ struct MSTDPET {
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct PairSTDP {
-  static constexpr const char* name = "PairSTDP";
+  static constexpr const char *name = "PairSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1525,7 +1670,8 @@ struct PairSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1535,11 +1681,12 @@ struct PairSTDP {
       const T post = post_side[0];
       return (p_plus * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T w_min = param[3];
     const T w_max = param[4];
     const T nu_plus = param[5];
@@ -1548,34 +1695,36 @@ struct PairSTDP {
     T w = synapse[0];
     auto ltd = term[0];
     auto ltp = term[1];
-    auto up = where((soft > lit<T>(0.0f)), (w_max - w), lit<T>(1.0f));
-    auto down = where((soft > lit<T>(0.0f)), (w - w_min), lit<T>(1.0f));
+    auto up = where((soft > lit<T>(0.0)), (w_max - w), lit<T>(1.0));
+    auto down = where((soft > lit<T>(0.0)), (w - w_min), lit<T>(1.0));
     w = (w + (((nu_plus * ltp) * up) - ((nu_minus * ltd) * down)));
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
     [[maybe_unused]] T pre = spike;
-    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
     [[maybe_unused]] T post = spike;
-    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct PostPre {
-  static constexpr const char* name = "PostPre";
+  static constexpr const char *name = "PostPre";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1590,7 +1739,8 @@ struct PostPre {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -1600,11 +1750,12 @@ struct PostPre {
       const T post = post_side[0];
       return (x_pre * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -1613,18 +1764,18 @@ struct PostPre {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct PowerSTDP {
-  static constexpr const char* name = "PowerSTDP";
+  static constexpr const char *name = "PowerSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1639,7 +1790,8 @@ struct PowerSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1649,44 +1801,47 @@ struct PowerSTDP {
       const T post = post_side[0];
       return (p_plus * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu_plus = param[3];
     const T nu_minus = param[4];
     const T mu = param[5];
     T w = synapse[0];
     auto ltd = term[0];
     auto ltp = term[1];
-    auto grown = exp((mu * log(maximum(w, lit<T>(0.0f)))));
+    auto grown = exp((mu * log(maximum(w, lit<T>(0.0)))));
     w = (w + (((nu_plus * ltp) * grown) - ((nu_minus * ltd) * w)));
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
     [[maybe_unused]] T pre = spike;
-    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
     [[maybe_unused]] T post = spike;
-    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct RewardSTDP {
-  static constexpr const char* name = "RewardSTDP";
+  static constexpr const char *name = "RewardSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1701,7 +1856,8 @@ struct RewardSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1711,11 +1867,12 @@ struct RewardSTDP {
       const T post = post_side[0];
       return (p_plus * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu_plus = param[3];
     const T nu_minus = param[4];
     T w = synapse[0];
@@ -1727,23 +1884,25 @@ struct RewardSTDP {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
     [[maybe_unused]] T pre = spike;
-    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0f) - (forget * pre))) + pre);
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
     [[maybe_unused]] T post = spike;
-    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0f) - (forget * post))) + post);
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
     const T gain = param[5];
     const T decay_e = param[6];
     const T reward = param[7];
@@ -1755,7 +1914,7 @@ struct RewardSTDP {
 };
 
 struct Rmax {
-  static constexpr const char* name = "Rmax";
+  static constexpr const char *name = "Rmax";
   static constexpr int n_term = 1;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1770,19 +1929,21 @@ struct Rmax {
   static constexpr bool pre_driven[] = {false};
   static constexpr bool post_driven[] = {false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T x_pre = pre_side[1];
       const T post = post_side[0];
       const T s_prob_post = post_side[1];
       const T tau_c_steps = param[2];
-      return ((post - (s_prob_post / (lit<T>(1.0f) + (tau_c_steps * s_prob_post)))) * x_pre);
+      return ((post - (s_prob_post / (lit<T>(1.0) + (tau_c_steps * s_prob_post)))) * x_pre);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu = param[0];
     const T leak_e = param[1];
     const T reward = param[3];
@@ -1794,18 +1955,18 @@ struct Rmax {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct TripletSTDP {
-  static constexpr const char* name = "TripletSTDP";
+  static constexpr const char *name = "TripletSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 3;
@@ -1820,7 +1981,8 @@ struct TripletSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T r2 = pre_side[2];
@@ -1836,47 +1998,50 @@ struct TripletSTDP {
       const T nu3_plus = param[1];
       return ((post * r1) * (nu2_plus + (nu3_plus * o2)));
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     T w = synapse[0];
     w = (w - term[0]);
     w = (w + term[1]);
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {
     const T decay_r1 = param[4];
     const T decay_r2 = param[5];
     const T forget = param[6];
     T r1 = own[0];
     T r2 = own[1];
     [[maybe_unused]] T pre = spike;
-    auto keep = (lit<T>(1.0f) - (forget * pre));
+    auto keep = (lit<T>(1.0) - (forget * pre));
     own[0] = (((r1 * decay_r1) * keep) + pre);
     own[1] = (((r2 * decay_r2) * keep) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {
     const T forget = param[6];
     const T decay_o1 = param[7];
     const T decay_o2 = param[8];
     T o1 = own[0];
     T o2 = own[1];
     [[maybe_unused]] T post = spike;
-    auto keep = (lit<T>(1.0f) - (forget * post));
+    auto keep = (lit<T>(1.0) - (forget * post));
     own[0] = (((o1 * decay_o1) * keep) + post);
     own[1] = (((o2 * decay_o2) * keep) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
 struct WeightDependentPostPre {
-  static constexpr const char* name = "WeightDependentPostPre";
+  static constexpr const char *name = "WeightDependentPostPre";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1891,7 +2056,8 @@ struct WeightDependentPostPre {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
+                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -1901,11 +2067,12 @@ struct WeightDependentPostPre {
       const T post = post_side[0];
       return (x_pre * post);
     } else {
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
+                               [[maybe_unused]] const T *param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     const T w_min = param[2];
@@ -1917,22 +2084,25 @@ struct WeightDependentPostPre {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                     [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
-  }
+  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
+                                      [[maybe_unused]] const T *param) {}
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
   }
 };
 
-template <class... Models>
-struct List {};
+template <class... Models> struct List {};
 
-using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
-using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using Neurons =
+    List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich,
+         Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
+using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta,
+                                  LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
+using Rules =
+    List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
 using HostRules = List<PowerSTDP, RewardSTDP>;
 
-}  // namespace fastsnn::models
+} // namespace fastsnn::models

@@ -176,9 +176,10 @@ TrainPlan train_plan(std::uintptr_t state, std::uintptr_t value, std::int64_t n,
 
 } // namespace
 
-PYBIND11_MODULE(_native, m) {
+PYBIND11_MODULE(FASTSNN_MODULE, m) {
   m.doc() = "The native CPU engine of fastsnn.";
-  py::class_<Program>(m, "Program")
+  // local, for the engine is loaded twice, for numbers of 32 and of 64 bits
+  py::class_<Program>(m, "Program", py::module_local())
       .def(py::init<const py::dict &>())
       .def("run", &Program::run)
       .def_property_readonly("threads", &Program::threads)

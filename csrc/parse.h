@@ -45,7 +45,7 @@ template <class T> inline std::vector<T *> pointers(const py::dict &d, const cha
 
 inline Column column(const py::handle &value) {
   const auto pair = value.cast<std::pair<std::uintptr_t, std::int64_t>>();
-  return {reinterpret_cast<const float *>(pair.first), pair.second};
+  return {reinterpret_cast<const real *>(pair.first), pair.second};
 }
 
 inline std::vector<Column> columns(const py::dict &d, const char *key) {
@@ -81,20 +81,20 @@ inline PopulationPlan population(const py::dict &d) {
   PopulationPlan p;
   p.name = number<std::string>(d, "name");
   p.n = number<std::int64_t>(d, "n");
-  p.state = pointers<float>(d, "state");
+  p.state = pointers<real>(d, "state");
   p.init = columns(d, "init");
-  p.shared = pointers<float>(d, "shared");
+  p.shared = pointers<real>(d, "shared");
   p.param = columns(d, "param");
   for (py::handle value : get(d, "window").cast<py::list>()) {
     const auto w = value.cast<py::dict>();
-    p.window.push_back({pointer<float>(w, "ptr"), pointer<std::int64_t>(w, "head"),
+    p.window.push_back({pointer<real>(w, "ptr"), pointer<std::int64_t>(w, "head"),
                         number<std::int32_t>(w, "length"),
                         number<std::string>(w, "of") == "spike"});
   }
   p.kernels = columns(d, "kernel");
   p.spike = pointer<std::uint8_t>(d, "spike");
-  p.x = pointer<float>(d, "x");
-  p.summed = pointer<float>(d, "summed");
+  p.x = pointer<real>(d, "x");
+  p.summed = pointer<real>(d, "summed");
   p.trace = static_cast<Trace>(index_below(d, "trace", 3));
   p.decay_x = column(get(d, "decay_x"));
   p.trace_scale = column(get(d, "trace_scale"));
@@ -128,28 +128,28 @@ inline CompartmentsPlan compartments(const py::dict &d) {
     if (found == std::end(acts))
       throw py::value_error("unknown step of a feature '" + pair.first + "'");
     c.steps.push_back({static_cast<SignalStep::Act>(found - std::begin(acts)),
-                       reinterpret_cast<const float *>(pair.second)});
+                       reinterpret_cast<const real *>(pair.second)});
   }
   c.delay = pointer<const std::int32_t>(d, "delay");
-  c.ring = pointer<float>(d, "ring");
+  c.ring = pointer<real>(d, "ring");
   c.head = pointer<std::int64_t>(d, "head");
   c.length = number<std::int64_t>(d, "length");
   if (c.delay && (!c.ring || !c.head || c.length < 1))
     throw py::value_error("a delay needs a ring and its head");
-  c.rest = pointer<const float>(d, "rest");
+  c.rest = pointer<const real>(d, "rest");
   c.stream = number<std::uint32_t>(d, "stream");
   if (const py::object given = get(d, "adaptation"); !given.is_none()) {
     const auto a = given.cast<py::dict>();
-    c.adaptation = {pointer<float>(a, "gate"),
-                    pointer<float>(a, "mask"),
+    c.adaptation = {pointer<real>(a, "gate"),
+                    pointer<real>(a, "mask"),
                     pointer<std::uint8_t>(a, "history"),
                     pointer<std::int64_t>(a, "counter"),
                     number<std::int64_t>(a, "length"),
                     number<std::int64_t>(a, "hidden"),
-                    pointer<const float>(a, "first"),
-                    pointer<const float>(a, "second"),
-                    static_cast<float>(number<double>(a, "rate")),
-                    static_cast<float>(number<double>(a, "decay"))};
+                    pointer<const real>(a, "first"),
+                    pointer<const real>(a, "second"),
+                    static_cast<real>(number<double>(a, "rate")),
+                    static_cast<real>(number<double>(a, "decay"))};
     if (c.adaptation->length < 1)
       throw py::value_error("an adaptation needs a history");
   }
@@ -173,21 +173,21 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   const bool one_size = p.kind == Kind::one_to_one || p.kind == Kind::all_but_one;
   if (one_size && plan.populations[p.source].n != plan.populations[p.target].n)
     throw py::value_error("projection '" + p.name + "' joins populations of different sizes");
-  p.w = pointer<float>(d, "w");
-  p.bias = pointer<const float>(d, "bias");
+  p.w = pointer<real>(d, "w");
+  p.bias = pointer<const real>(d, "bias");
   p.param = column(get(d, "param"));
-  p.pre = pointers<float>(d, "pre");
-  p.post = pointers<float>(d, "post");
-  p.synapse = pointers<float>(d, "synapse");
+  p.pre = pointers<real>(d, "pre");
+  p.post = pointers<real>(d, "post");
+  p.synapse = pointers<real>(d, "synapse");
   p.last_pre = pointer<std::uint8_t>(d, "last_pre");
   p.last_post = pointer<std::uint8_t>(d, "last_post");
   const auto reduction = number<std::string>(d, "reduction");
   p.reduction = reduction == "max" ? 2 : reduction == "mean" ? 1 : 0;
   p.w_min = column(get(d, "w_min"));
   p.w_max = column(get(d, "w_max"));
-  p.decay = static_cast<float>(1.0 - number<double>(d, "weight_decay"));
+  p.decay = static_cast<real>(1.0 - number<double>(d, "weight_decay"));
   if (!get(d, "norm").is_none())
-    p.norm = static_cast<float>(number<double>(d, "norm"));
+    p.norm = static_cast<real>(number<double>(d, "norm"));
   p.changed = pointer<std::uint8_t>(d, "changed");
   p.rule_name = number<std::string>(d, "rule");
   p.has_rule = !p.rule_name.empty();
@@ -195,8 +195,8 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   p.bounded = number<bool>(d, "bounded");
   p.dendritic = number<bool>(d, "dendritic");
   p.sent = pointer<std::uint8_t>(d, "sent");
-  p.arriving = pointer<float>(d, "arriving");
-  p.past = pointer<float>(d, "past");
+  p.arriving = pointer<real>(d, "arriving");
+  p.past = pointer<real>(d, "past");
   p.every = number<std::int64_t>(d, "every");
   if (const py::object terminal = get(d, "terminal"); !terminal.is_none()) {
     p.terminal = population(terminal.cast<py::dict>());
@@ -209,8 +209,8 @@ inline ProjectionPlan projection(const py::dict &d, const Plan &plan) {
   if (p.kind == Kind::compartments)
     p.compartments = compartments(get(d, "compartments").cast<py::dict>());
   if (p.kind == Kind::max_pool) {
-    p.rate = pointer<float>(d, "rate");
-    p.rate_decay = static_cast<float>(number<double>(d, "rate_decay"));
+    p.rate = pointer<real>(d, "rate");
+    p.rate_decay = static_cast<real>(number<double>(d, "rate_decay"));
   }
   return p;
 }
@@ -223,7 +223,7 @@ template <class F> PortPlan port(const py::dict &d, const Plan &plan, F n_recept
   if (cells.is_input)
     throw py::value_error("population '" + cells.name + "' is an input, and nothing arrives there");
   p.receptor = index_below(d, "receptor", 1 + n_receptors(cells));
-  p.grain = static_cast<float>(number<double>(d, "grain"));
+  p.grain = static_cast<real>(number<double>(d, "grain"));
   p.arriving = pointer<std::int32_t>(d, "arriving");
   p.slots = number<std::int64_t>(d, "slots");
   if (p.slots < 1 || (p.slots & (p.slots - 1)))
@@ -294,7 +294,7 @@ inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size
   args.learning = number<bool>(d, "learning");
   args.normalize = number<bool>(d, "normalize");
   args.reset = number<bool>(d, "reset");
-  args.reward = pointer<const float>(d, "reward");
+  args.reward = pointer<const real>(d, "reward");
   args.inputs.resize(n_populations);
   args.counts.resize(n_populations);
   args.winners.resize(n_populations);
@@ -331,7 +331,7 @@ inline RunArgs make_args(const py::dict &d, std::size_t n_populations, std::size
     if (number<std::string>(i, "kind") == "winner")
       args.winners[at(i)] = pointer<const std::int32_t>(i, "ptr");
     else
-      args.uniforms[at(i)] = pointer<const float>(i, "ptr");
+      args.uniforms[at(i)] = pointer<const real>(i, "ptr");
   });
   if (const py::object retry = get(d, "retry"); !retry.is_none()) {
     const auto r = retry.cast<py::dict>();

@@ -56,8 +56,6 @@ inline void philox(std::uint64_t seed, std::uint32_t stream, u32x16 step, u32x16
     out[k] = u32x16((even[k] & 0xffffffffu) | (odd[k] << 32));
 }
 
-inline vf uniform(u32x16 word) {
-  return vf(__builtin_convertvector(i32x16(word >> 8), f32x16)) * vf(0x1p-24f);
-}
+inline vr uniform(u32x16 word) { return vr::from(i32x16(word >> 8)) * vr(0x1p-24f); }
 
 } // namespace fastsnn::inline FASTSNN_ISA

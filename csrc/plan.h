@@ -30,14 +30,14 @@ struct PopulationPlan {
   bool is_input = false;
   const PopulationKernel *kernel = nullptr; // null: an input
   std::int64_t n = 0;
-  std::vector<float *> state;
+  std::vector<real *> state;
   std::vector<Column> init;
-  std::vector<float *> shared;
+  std::vector<real *> shared;
   std::vector<Column> param;
   std::vector<Window> window;
   std::vector<Column> kernels;
   std::uint8_t *spike = nullptr;
-  float *x = nullptr, *summed = nullptr;
+  real *x = nullptr, *summed = nullptr;
   Trace trace = Trace::none;
   Column decay_x, trace_scale;
   bool one_spike = false;
@@ -56,19 +56,19 @@ struct SynapsesPlan {
 
 // see fastsnn/compartments.py
 struct AdaptationPlan {
-  float *gate = nullptr, *mask = nullptr; // [n_pre, n_post]
-  std::uint8_t *history = nullptr;        // [n_pre, length]
+  real *gate = nullptr, *mask = nullptr; // [n_pre, n_post]
+  std::uint8_t *history = nullptr;       // [n_pre, length]
   std::int64_t *counter = nullptr, length = 1, hidden = 1;
-  const float *first = nullptr, *second = nullptr; // [hidden, length], [hidden]
-  float rate = 0.0f, decay = 0.0f;
+  const real *first = nullptr, *second = nullptr; // [hidden, length], [hidden]
+  real rate = 0.0f, decay = 0.0f;
 };
 
 struct CompartmentsPlan {
   std::vector<SignalStep> steps;
   const std::int32_t *delay = nullptr; // [n_pre, n_post]
-  float *ring = nullptr;               // [length, B, n_post]
+  real *ring = nullptr;                // [length, B, n_post]
   std::int64_t *head = nullptr, length = 0;
-  const float *rest = nullptr; // [n_post]
+  const real *rest = nullptr; // [n_post]
   std::uint32_t stream = 0;
   std::optional<AdaptationPlan> adaptation;
 };
@@ -77,27 +77,27 @@ struct ProjectionPlan {
   std::string name, rule_name; // rule_name: empty where there is none
   int source = 0, target = 0;
   Kind kind = Kind::dense;
-  float *w = nullptr;
-  const float *bias = nullptr;
+  real *w = nullptr;
+  const real *bias = nullptr;
   const RuleKernel *rule = nullptr; // the empty rule where there is none
   bool has_rule = false, bounded = false;
   Column param; // of the rule; may change between runs
-  std::vector<float *> pre, post, synapse;
+  std::vector<real *> pre, post, synapse;
   std::uint8_t *last_pre = nullptr, *last_post = nullptr;
   int reduction = 0; // 0 sum, 1 mean, 2 max
   Column w_min, w_max;
-  float decay = 1.0f;
-  std::optional<float> norm;
+  real decay = 1.0f;
+  std::optional<real> norm;
   std::uint8_t *changed = nullptr;
   SynapsesPlan synapses; // of kinds indexed and max_pool
-  float *rate = nullptr; // of kind max_pool, [B, n_pre]
-  float rate_decay = 0.0f;
+  real *rate = nullptr;  // of kind max_pool, [B, n_pre]
+  real rate_decay = 0.0f;
   CompartmentsPlan compartments;
   int receptor = 0; // 0: i_syn, k + 1: the model's k-th
   // of kind indexed with delays, see fastsnn/plan.py
   bool dendritic = false;
   std::uint8_t *sent = nullptr;
-  float *arriving = nullptr, *past = nullptr;
+  real *arriving = nullptr, *past = nullptr;
   std::int64_t every = 0;                 // steps after which the rule consolidates, 0: never
   std::optional<PopulationPlan> terminal; // of the source's size
   int efficacy = 0;                       // of the terminal's variables
@@ -106,7 +106,7 @@ struct ProjectionPlan {
 // where spikes of sparse projections and drives arrive
 struct PortPlan {
   int population = 0, receptor = 0;
-  float grain = 1.0f;
+  real grain = 1.0f;
   std::int32_t *arriving = nullptr; // [slots, n]
   std::int64_t slots = 1;
 };
@@ -127,7 +127,7 @@ struct Plan {
 
 struct Input {
   enum class Kind { none, spikes, events, rates, current } kind = Kind::none;
-  const void *ptr = nullptr; // uint8, int32 ids, or float
+  const void *ptr = nullptr; // uint8, int32 ids, or real
   const std::int64_t *offsets = nullptr;
   double scale = 0.0;
   bool per_step = false;
@@ -166,13 +166,13 @@ struct RunArgs {
   std::uint64_t step = 0;
   bool learning = true, normalize = true, reset = false;
   bool fresh = false; // another program changed the weights since this one's last run
-  const float *reward = nullptr;
+  const real *reward = nullptr;
   // one entry per population
   std::vector<Input> inputs;
   std::vector<Forced> clamp, unclamp, inject_v;
   std::vector<std::int32_t *> counts;
   std::vector<const std::int32_t *> winners;
-  std::vector<const float *> uniforms;
+  std::vector<const real *> uniforms;
   // one entry per projection
   std::vector<const std::uint8_t *> masks;
   std::vector<Record> records;

@@ -12,7 +12,7 @@ namespace {
 // purposes of a population's random numbers, see docs/design.md
 constexpr std::uint32_t model_stream = 1, one_spike_stream = 2;
 
-float at(Column c, std::int64_t j) { return c.ptr[c.len == 1 ? 0 : j]; }
+real at(Column c, std::int64_t j) { return c.ptr[c.len == 1 ? 0 : j]; }
 } // namespace
 
 Population::Population(const PopulationPlan &plan, const Plan &network, int threads)
@@ -100,7 +100,7 @@ void Population::reset(int thread, int parity) {
         std::copy(init.ptr + own.begin, init.ptr + own.end, plan_.state[k] + first);
     }
     std::fill(plan_.spike + first, plan_.spike + last, std::uint8_t(0));
-    for (float *trace : {plan_.x, plan_.summed})
+    for (real *trace : {plan_.x, plan_.summed})
       if (trace)
         std::fill(trace + first, trace + last, 0.0f);
     for (const Window &w : plan_.window)
@@ -150,7 +150,7 @@ void Population::advance(int thread, const Clock &clock, Range part, const Curre
   a.step = clock.step;
   a.currents = currents;
   a.n_currents = n_currents;
-  a.inject_v = inject_v_.at<float>(clock.t, n_);
+  a.inject_v = inject_v_.at<real>(clock.t, n_);
   a.uniform = uniforms_ ? uniforms_ + clock.row * batch_ * n_ : nullptr;
   a.slot = privates_[thread].slot.data();
   a.ids = candidates_[clock.parity].get();
@@ -211,11 +211,11 @@ Ids Population::force(int thread, const Clock &clock, std::int64_t b, Ids ids) {
 }
 
 void Population::trace(Range own, std::int64_t b, Ids ids) {
-  float *x = plan_.x ? plan_.x + b * n_ : nullptr;
-  float *summed = is_input() && plan_.summed ? plan_.summed + b * n_ : nullptr;
+  real *x = plan_.x ? plan_.x + b * n_ : nullptr;
+  real *summed = is_input() && plan_.summed ? plan_.summed + b * n_ : nullptr;
   for_ids_in(own, ids, [&](std::int32_t j) {
     if (x) {
-      const float scale = at(plan_.trace_scale, j);
+      const real scale = at(plan_.trace_scale, j);
       x[j] = plan_.trace == Trace::additive ? x[j] + scale : scale;
     }
     if (summed)

@@ -65,7 +65,7 @@ private:
   const std::uint64_t seed_;
   std::vector<Range> ranges_;
   std::vector<Column> param_;
-  float learning_ = 0.0f;
+  real learning_ = 0.0f;
   PopulationData data_;
   Buffer<std::int32_t> candidates_[2];
   std::vector<std::vector<std::int32_t>> n_candidates_[2]; // [thread][B]
@@ -75,7 +75,7 @@ private:
   bool bytes_watched_ = true;
   std::int32_t *counts_ = nullptr;
   const std::int32_t *winners_ = nullptr;
-  const float *uniforms_ = nullptr;
+  const real *uniforms_ = nullptr;
   bool told_ = false; // others write spikes and traces
 };
 

@@ -15,7 +15,7 @@ Plastic::Plastic(const ProjectionPlan &plan, const Plan &network, const Populati
   synapse_ = plan.synapse;
   synapse_.insert(synapse_.begin(), plan.w);
   const auto finite = [](Column c) {
-    return std::any_of(c.ptr, c.ptr + c.len, [](float x) { return std::isfinite(x); });
+    return std::any_of(c.ptr, c.ptr + c.len, [](real x) { return std::isfinite(x); });
   };
   bounded_ = finite(plan.w_min) || finite(plan.w_max);
 }
@@ -59,7 +59,7 @@ Range Plastic::share(int thread, int side) const {
 
 void Plastic::advance_own(int thread, const Ids *, const Ids *) {
   for (int side = 0; side < 2; ++side) {
-    const std::vector<float *> &variables = side ? plan_.post : plan_.pre;
+    const std::vector<real *> &variables = side ? plan_.post : plan_.pre;
     const int n_own = side ? plan_.rule->n_post_state() : plan_.rule->n_pre_state();
     const std::uint8_t *spike = spikes_of(thread, side);
     const Range own = share(thread, side);

@@ -44,7 +44,7 @@ public:
   virtual bool prepares() const { return false; }
   virtual void prepare(int /*thread*/, const Ids * /*last*/) {}
   virtual void deliver(int thread, const Ids *last) = 0;
-  virtual const float *row(int thread, std::int64_t t, std::int64_t b) const = 0;
+  virtual const real *row(int thread, std::int64_t t, std::int64_t b) const = 0;
   virtual void learn(int /*thread*/, std::int64_t /*t*/, const Ids * /*pre*/,
                      const Ids * /*post*/) {}
   // whether this step's learning read what other threads are about to change
@@ -93,8 +93,8 @@ protected:
   // of the run
   bool learning_ = false, learns_own_ = false;
   const std::uint8_t *mask_ = nullptr;
-  std::vector<float> param_, reward_;
-  std::vector<float *> synapse_; // w first
+  std::vector<real> param_, reward_;
+  std::vector<real *> synapse_; // w first
 };
 
 } // namespace fastsnn

@@ -39,7 +39,7 @@ private:
 };
 
 // Output in huge pages: fresh memory costs more in page faults than in all of the arithmetic.
-void in_huge_pages([[maybe_unused]] float *output, [[maybe_unused]] std::int64_t n) {
+void in_huge_pages([[maybe_unused]] real *output, [[maybe_unused]] std::int64_t n) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   constexpr std::uintptr_t page = 4096, huge = 2 << 20;
   const auto begin = (reinterpret_cast<std::uintptr_t>(output) + page - 1) / page * page;
@@ -56,7 +56,7 @@ void run_sequence(const SequenceKernel &kernel, const Sequence &s, bool backward
   // never destroyed: its threads may outlive what else is torn down at exit
   static Pools &pools = *new Pools;
   const std::int64_t work = s.steps * s.columns;
-  for (float *output : {s.spike, s.trail, s.g_x})
+  for (real *output : {s.spike, s.trail, s.g_x})
     in_huge_pages(output, work);
   const std::int64_t useful = std::min((s.columns + share - 1) / share, work / least_work + 1);
   const std::int64_t n = std::clamp<std::int64_t>(useful, 1, std::max(threads, 1));

@@ -10,18 +10,18 @@ namespace fastsnn {
 // Rows are [columns] apart: x is [steps, columns], states are [n_state, columns].
 struct Sequence {
   std::int64_t steps, columns;
-  const float *x, *state;
-  const float *param; // [n_param, columns], or [n_param] where `scalar`
+  const real *x, *state;
+  const real *param; // [n_param, columns], or [n_param] where `scalar`
   bool scalar;
   int record; // the variable that a trail holds
   // forward, each may be null
-  float *spike, *trail, *last;
+  real *spike, *trail, *last;
   // backward: gradients of the three (null: zero), surrogate and its alpha, and what comes out
-  const float *g_spike, *g_trail, *g_last;
+  const real *g_spike, *g_trail, *g_last;
   int surrogate;
-  float alpha;
+  real alpha;
   bool through_reset;
-  float *g_x, *g_state, *g_param; // g_param [n_param, columns] or null
+  real *g_x, *g_state, *g_param; // g_param [n_param, columns] or null
 };
 
 class SequenceKernel {

@@ -14,7 +14,7 @@ Terminals::Terminals(const PopulationPlan &plan, int efficacy, const Plan &netwo
   data_.decay_x = plan.decay_x;
   data_.batch = 1;
   for (std::int64_t b = 0; b < batch_; ++b)
-    for (float *state : plan.state)
+    for (real *state : plan.state)
       states_.push_back(state + b * plan.n);
 }
 
@@ -28,7 +28,7 @@ void Terminals::reset(Range own) const {
 void Terminals::advance(int thread, Range own, const std::uint8_t *bytes) {
   if (own.empty())
     return;
-  static const float one = 1.0f;
+  static const real one = 1.0f;
   std::vector<std::int32_t> &n_ids = n_ids_[thread];
   for (std::int64_t b = 0; b < batch_; ++b) {
     Current current;

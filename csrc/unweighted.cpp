@@ -29,13 +29,13 @@ void MaxPool::reset(int thread) {
 void MaxPool::prepare(int thread, const Ids *last) {
   const Range own = source_.range(thread);
   for (std::int64_t b = 0; b < batch_ && !own.empty(); ++b) {
-    float *rate = plan_.rate + b * n_pre_;
+    real *rate = plan_.rate + b * n_pre_;
     kernels_.decay_rates(rate + own.begin, plan_.rate_decay, own.end - own.begin);
     for_ids_in(own, last[b], [&](std::int32_t i) { rate[i] += 1.0f; });
   }
 }
 
-bool MaxPool::is_highest(const float *rate, std::int32_t i, std::int32_t j) const {
+bool MaxPool::is_highest(const real *rate, std::int32_t i, std::int32_t j) const {
   for (std::int64_t k = member_ptr_[j]; k < member_ptr_[j + 1]; ++k)
     if (rate[member_[k]] > rate[i] || (rate[member_[k]] == rate[i] && member_[k] < i))
       return false;
@@ -46,7 +46,7 @@ void MaxPool::deliver(int thread, const Ids *last) {
   const Range own = target_.range(thread);
   const SynapsesPlan &s = plan_.synapses;
   for (std::int64_t b = 0; b < batch_ && !own.empty(); ++b) {
-    float *current = current_.get() + b * stride_;
+    real *current = current_.get() + b * stride_;
     std::fill(current + own.begin, current + own.end, 0.0f);
     for (std::int32_t e = 0; e < last[b].n; ++e) {
       const std::int32_t i = last[b].ptr[e];
@@ -67,7 +67,7 @@ MeanField::MeanField(const ProjectionPlan &plan, const Plan &network, const Popu
 void MeanField::deliver(int thread, const Ids *last) {
   const Range own = target_.range(thread);
   for (std::int64_t b = 0; b < batch_; ++b) {
-    const float mean = static_cast<float>(last[b].n) / static_cast<float>(n_pre_);
+    const real mean = static_cast<real>(last[b].n) / static_cast<real>(n_pre_);
     for (std::int64_t j = own.begin; j < own.end; ++j)
       current_[b * stride_ + j] = mean * plan_.w[j];
   }

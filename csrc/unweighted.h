@@ -17,16 +17,16 @@ public:
   // the rates of the thread's part of the source
   void prepare(int thread, const Ids *last) override;
   void deliver(int thread, const Ids *last) override;
-  const float *row(int, std::int64_t, std::int64_t b) const override {
+  const real *row(int, std::int64_t, std::int64_t b) const override {
     return current_.get() + b * stride_;
   }
 
 private:
-  bool is_highest(const float *rate, std::int32_t i, std::int32_t j) const;
+  bool is_highest(const real *rate, std::int32_t i, std::int32_t j) const;
 
   std::vector<std::int64_t> member_ptr_; // [n_post + 1]
   std::vector<std::int32_t> member_;     // source neurons of every window, ascending
-  Buffer<float> current_;
+  Buffer<real> current_;
 };
 
 // i_syn[j] = w[j] * mean spike of the source
@@ -36,12 +36,12 @@ public:
             const Population &target);
 
   void deliver(int thread, const Ids *last) override;
-  const float *row(int, std::int64_t, std::int64_t b) const override {
+  const real *row(int, std::int64_t, std::int64_t b) const override {
     return current_.get() + b * stride_;
   }
 
 private:
-  Buffer<float> current_;
+  Buffer<real> current_;
 };
 
 } // namespace fastsnn

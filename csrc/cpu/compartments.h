@@ -10,17 +10,17 @@ namespace fastsnn::inline FASTSNN_ISA {
 // one draw gives a word to each of 64 columns
 inline constexpr std::int64_t drawn_columns = 4 * lanes;
 
-inline vf signal(const Signals &s, std::int64_t at, int count, u32x16 word) {
-  vf x = load_n(s.w + at, count), rest(0.0f);
+inline vr signal(const Signals &s, std::int64_t at, int count, u32x16 word) {
+  vr x = load_n(s.w + at, count), rest(0.0f);
   for (std::int32_t k = 0; k < s.n_steps; ++k) {
-    const vf value = load_n(s.steps[k].value + at, count);
+    const vr value = load_n(s.steps[k].value + at, count);
     switch (s.steps[k].act) {
     case SignalStep::Act::multiply:
       x = x * value;
       rest = rest * value;
       break;
     case SignalStep::Act::draw:
-      x = where(uniform(word) < value, x, vf(0.0f));
+      x = where(uniform(word) < value, x, vr(0.0f));
       break;
     case SignalStep::Act::add:
       x = x + value;
@@ -35,7 +35,7 @@ inline vf signal(const Signals &s, std::int64_t at, int count, u32x16 word) {
   return s.rests ? x - rest : x;
 }
 
-inline void delay(const Signals &s, std::int64_t i, std::int64_t j, int count, vf x) {
+inline void delay(const Signals &s, std::int64_t i, std::int64_t j, int count, vr x) {
   const std::int32_t *delays = s.delay + i * s.n_post + j;
   for (int k = 0; k < count; ++k) {
     const std::int32_t later = s.head + delays[k];
@@ -46,12 +46,12 @@ inline void delay(const Signals &s, std::int64_t i, std::int64_t j, int count, v
 
 // columns [first, end) of a tile that begins at a multiple of 64
 inline void deliver_signals_of(const Signals &s, Ids rows, std::int64_t first, std::int64_t end,
-                               float *out) {
+                               real *out) {
   const std::int64_t tile = first / drawn_columns, tiles = (s.n_post - 1) / drawn_columns + 1;
   const std::int64_t begin = tile * drawn_columns;
   const int from = static_cast<int>((first - begin) / lanes);
   const int to = static_cast<int>((end - begin - 1) / lanes) + 1;
-  vf sum[4] = {vf(0.0f), vf(0.0f), vf(0.0f), vf(0.0f)};
+  vr sum[4] = {vr(0.0f), vr(0.0f), vr(0.0f), vr(0.0f)};
   for (std::int32_t r = 0; r < rows.n; ++r) {
     const std::int64_t i = rows.ptr[r];
     u32x16 words[4] = {};
@@ -61,7 +61,7 @@ inline void deliver_signals_of(const Signals &s, Ids rows, std::int64_t first, s
     for (int q = from; q < to; ++q) {
       const std::int64_t j = begin + q * lanes;
       const int count = static_cast<int>(end - j < lanes ? end - j : lanes);
-      const vf x = signal(s, i * s.n_post + j, count, words[q]);
+      const vr x = signal(s, i * s.n_post + j, count, words[q]);
       if (s.delay)
         delay(s, i, j, count, x);
       else
@@ -72,7 +72,7 @@ inline void deliver_signals_of(const Signals &s, Ids rows, std::int64_t first, s
     store(out + begin + q * lanes, sum[q]);
 }
 
-inline void deliver_signals(const Signals &s, Ids rows, float *out) {
+inline void deliver_signals(const Signals &s, Ids rows, real *out) {
   for (std::int64_t j = s.own.begin; j < s.own.end;) {
     const std::int64_t next = (j / drawn_columns + 1) * drawn_columns;
     const std::int64_t end = next < s.own.end ? next : s.own.end;

@@ -27,16 +27,16 @@ public:
   bool event_driven() const override { return Rule::event_driven; }
 
   bool pre_driven_reads_pre() const override {
-    vf pre[Rule::n_pre], post[Rule::n_post];
-    std::fill_n(pre, Rule::n_pre, vf(std::numeric_limits<float>::quiet_NaN()));
-    std::fill_n(post, Rule::n_post, vf(1.0f));
-    pre[0] = vf(1.0f);
+    vr pre[Rule::n_pre], post[Rule::n_post];
+    std::fill_n(pre, Rule::n_pre, vr(std::numeric_limits<real>::quiet_NaN()));
+    std::fill_n(post, Rule::n_post, vr(1.0f));
+    pre[0] = vr(1.0f);
     return Traits::any_term_reads(pre, post, [](bool pre_driven) { return pre_driven; });
   }
 
   bool mixes_spikes() const override {
-    const vf one(1.0f), nan(std::numeric_limits<float>::quiet_NaN());
-    vf pre[Rule::n_pre], post[Rule::n_post];
+    const vr one(1.0f), nan(std::numeric_limits<real>::quiet_NaN());
+    vr pre[Rule::n_pre], post[Rule::n_post];
     std::fill_n(pre, Rule::n_pre, one);
     std::fill_n(post, Rule::n_post, one);
     pre[0] = nan;
@@ -52,7 +52,7 @@ public:
 
   void learn_column([[maybe_unused]] const LearnStep &s, [[maybe_unused]] Slab &slab,
                     [[maybe_unused]] const SpikingColumn &column,
-                    [[maybe_unused]] float *after) const override {
+                    [[maybe_unused]] real *after) const override {
     if constexpr (Rule::event_driven)
       Events<Rule>::learn_column(s, slab, column, after);
   }
@@ -77,7 +77,7 @@ public:
       Plain<Rule>::consolidate(s, range);
   }
 
-  void advance_own(bool post, float *const *own, const std::uint8_t *spike, const float *param,
+  void advance_own(bool post, real *const *own, const std::uint8_t *spike, const real *param,
                    Range range) const override {
     Plain<Rule>::advance_own(post, own, spike, param, range);
   }

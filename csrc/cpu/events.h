@@ -13,28 +13,28 @@ template <class Rule> class Events : RuleTraits<Rule> {
   using typename Traits::Params;
 
   struct Bounds {
-    vf low, high;
+    vr low, high;
     bool bounded;
     explicit Bounds(const LearnStep &s) : low(s.w_min), high(s.w_max), bounded(s.bounded) {}
-    vf clip(vf w) const { return bounded ? minimum(maximum(w, low), high) : w; }
+    vr clip(vr w) const { return bounded ? minimum(maximum(w, low), high) : w; }
   };
 
-  template <bool packed> static float *row_of(const Slab &slab, std::int64_t row) {
+  template <bool packed> static real *row_of(const Slab &slab, std::int64_t row) {
     return slab.base + row * (packed ? lanes : slab.stride);
   }
-  template <bool packed> static vf load_row(const Slab &slab, std::int64_t row) {
+  template <bool packed> static vr load_row(const Slab &slab, std::int64_t row) {
     return packed ? load(row_of<packed>(slab, row)) : load_n(row_of<packed>(slab, row), slab.count);
   }
-  template <bool packed> static void store_row(const Slab &slab, std::int64_t row, vf w) {
+  template <bool packed> static void store_row(const Slab &slab, std::int64_t row, vr w) {
     if (packed)
       store(row_of<packed>(slab, row), w);
     else
       store_n(row_of<packed>(slab, row), w, slab.count);
   }
-  template <bool packed> static vf variable(const Slab &slab, const float *p) {
+  template <bool packed> static vr variable(const Slab &slab, const real *p) {
     if (!packed)
       return load_n(p + slab.ids[0], slab.count);
-    vf x;
+    vr x;
     for (int k = 0; k < lanes; ++k)
       x.v[k] = p[slab.ids[k]];
     return x;
@@ -50,16 +50,16 @@ template <class Rule> class Events : RuleTraits<Rule> {
   // learn the row of S slabs; returns the new weights in w
   template <bool packed, int S>
   static void update(const LearnStep &s, Slab *const *slabs, std::int64_t row,
-                     const vf (*term)[n_terms], const Params &param, const Bounds &bounds, vf *w,
+                     const vr (*term)[n_terms], const Params &param, const Bounds &bounds, vr *w,
                      vm *changed) {
     for (int k = 0; k < S; ++k) {
-      vf mean[n_terms];
+      vr mean[n_terms];
       for (int e = 0; e < n_terms; ++e)
-        mean[e] = s.mean && s.batch > 1 ? term[k][e] / vf(static_cast<float>(s.batch)) : term[k][e];
-      const vf old = load_row<packed>(*slabs[k], row);
-      w[k] = old;
-      Rule::learn(&w[k], mean, param.of);
-      w[k] = bounds.clip(w[k]);
+        mean[e] = s.mean && s.batch > 1 ? term[k][e] / vr(static_cast<real>(s.batch)) : term[k][e];
+      const vr old = load_row<packed>(*slabs[k], row);
+      vr synapse[Rule::n_synapse] = {old};
+      Rule::learn(synapse, mean, param.of);
+      w[k] = bounds.clip(synapse[0]);
       changed[k] = changed[k] | (w[k] != old);
       store_row<packed>(*slabs[k], row, w[k]);
     }
@@ -73,21 +73,21 @@ template <class Rule> class Events : RuleTraits<Rule> {
   template <bool packed, int S> static void rows_of_one(const LearnStep &s, Slab *const *slabs) {
     const Params param(s.param);
     const Bounds bounds(s);
-    const vf reward(s.reward[0]);
-    vf post[S][Rule::n_post], sum[S];
+    const vr reward(s.reward[0]);
+    vr post[S][Rule::n_post], sum[S];
     vm changed[S];
     for (int k = 0; k < S; ++k) {
-      sum[k] = post[k][0] = vf(0.0f);
+      sum[k] = post[k][0] = vr(0.0f);
       changed[k] = none();
       for (int v = 0; v < n_post_variables; ++v)
         post[k][v + 1] = variable<packed>(*slabs[k], s.post[v]);
     }
     for (std::int32_t r = 0; r < s.rows.n; ++r) {
       const std::int64_t row = s.rows.ptr[r];
-      vf pre[Rule::n_pre], term[S][n_terms], w[S];
+      vr pre[Rule::n_pre], term[S][n_terms], w[S];
       load_pre(pre, s, s.row_id ? s.row_id[row] : row);
       for (int k = 0; k < S; ++k) {
-        std::fill_n(term[k], n_terms, vf(0.0f));
+        std::fill_n(term[k], n_terms, vr(0.0f));
         Traits::template for_terms_driven<true>(
             [&](auto e) { term[k][e] = Traits::template term<e>(pre, post[k], reward, param.of); });
       }
@@ -109,12 +109,12 @@ template <class Rule> class Events : RuleTraits<Rule> {
     std::fill_n(s.awake, s.words, std::uint64_t(0));
     for (std::int32_t b = 0; b < s.batch; ++b) {
       vm nonzero = none();
-      float *out = s.variables + b * n_post_variables * S * lanes;
+      real *out = s.variables + b * n_post_variables * S * lanes;
       for (int v = 0; v < n_post_variables; ++v)
         for (int k = 0; k < S; ++k) {
-          const vf x = variable<packed>(*slabs[k], s.post[v] + b * s.n_post);
+          const vr x = variable<packed>(*slabs[k], s.post[v] + b * s.n_post);
           store(out + (v * S + k) * lanes, x);
-          nonzero = nonzero | (x != vf(0.0f));
+          nonzero = nonzero | (x != vr(0.0f));
         }
       s.awake[b >> 6] |= std::uint64_t(any(nonzero)) << (b & 63);
       n_awake += any(nonzero);
@@ -130,23 +130,23 @@ template <class Rule> class Events : RuleTraits<Rule> {
     const Bounds bounds(s);
     vm changed[S];
     std::fill_n(changed, S, none());
-    const auto add = [&](vf(*term)[n_terms], std::int64_t i, std::int32_t b) {
-      const float *variables = s.variables + b * n_post_variables * S * lanes;
-      vf pre[Rule::n_pre];
+    const auto add = [&](vr(*term)[n_terms], std::int64_t i, std::int32_t b) {
+      const real *variables = s.variables + b * n_post_variables * S * lanes;
+      vr pre[Rule::n_pre];
       load_pre(pre, s, b * s.n_pre + i);
       for (int k = 0; k < S; ++k) {
-        vf post[Rule::n_post];
-        post[0] = vf(0.0f);
+        vr post[Rule::n_post];
+        post[0] = vr(0.0f);
         for (int v = 0; v < n_post_variables; ++v)
           post[v + 1] = load(variables + (v * S + k) * lanes);
         Traits::template for_terms_driven<true>([&](auto e) {
-          term[k][e] = term[k][e] + Traits::template term<e>(pre, post, vf(s.reward[b]), param.of);
+          term[k][e] = term[k][e] + Traits::template term<e>(pre, post, vr(s.reward[b]), param.of);
         });
       }
     };
     for (std::int32_t r = 0; r < s.rows.n; ++r) {
       const std::int64_t row = s.rows.ptr[r], i = s.row_id ? s.row_id[row] : row;
-      vf term[S][n_terms] = {}, w[S];
+      vr term[S][n_terms] = {}, w[S];
       bool any_awake = false;
       for (std::int32_t word = 0; word < s.words; ++word)
         for (std::uint64_t m = s.row_mask[row * s.words + word] & s.awake[word]; m; m &= m - 1) {
@@ -163,12 +163,12 @@ template <class Rule> class Events : RuleTraits<Rule> {
   // terms of one column that presynaptic spikes drive, in s.terms at the positions of their rows
   static void column_terms(const LearnStep &s, const SpikingColumn &c, std::int64_t stride) {
     const auto add = [&](std::int64_t row, std::int32_t b) {
-      float pre[Rule::n_pre], post[Rule::n_post];
+      real pre[Rule::n_pre], post[Rule::n_post];
       load_pre(pre, s, b * s.n_pre + (s.row_id ? s.row_id[row] : row));
       post[0] = 0.0f;
       for (int v = 0; v < n_post_variables; ++v)
         post[v + 1] = s.post[v][b * s.n_post + c.id];
-      float *terms = s.terms + (s.position ? s.position[row] : row);
+      real *terms = s.terms + (s.position ? s.position[row] : row);
       Traits::template for_terms_driven<true>([&](auto e) {
         terms[e * stride] += Traits::template term<e>(pre, post, s.reward[b], s.param);
       });
@@ -183,49 +183,49 @@ template <class Rule> class Events : RuleTraits<Rule> {
   }
 
 public:
-  static void learn_column(const LearnStep &s, Slab &slab, const SpikingColumn &c, float *after) {
+  static void learn_column(const LearnStep &s, Slab &slab, const SpikingColumn &c, real *after) {
     const Params param(s.param);
     const Bounds bounds(s);
     const std::int64_t stride = padded(s.live.n);
     column_terms(s, c, stride);
-    float *column = slab.base + c.lane;
+    real *column = slab.base + c.lane;
     vm changed = none();
     for (std::int32_t p = 0; p < s.live.n; p += lanes) {
       const int count = std::min(lanes, s.live.n - p);
       std::int64_t row[lanes], id[lanes];
-      vf old(0.0f);
+      vr old(0.0f);
       for (int l = 0; l < count; ++l) {
         row[l] = s.live.ptr ? s.live.ptr[p + l] : p + l;
         id[l] = s.row_id ? s.row_id[row[l]] : row[l];
         old.v[l] = column[row[l] * slab.stride];
       }
-      vf term[n_terms] = {};
+      vr term[n_terms] = {};
       Traits::template for_terms_driven<true>([&](auto e) {
         term[e] = load(s.terms + e * stride + p);
-        store(s.terms + e * stride + p, vf(0.0f));
+        store(s.terms + e * stride + p, vr(0.0f));
       });
       for (std::int32_t e = 0; e < c.n; ++e) {
         const std::int32_t b = c.batch[e];
-        vf pre[Rule::n_pre], post[Rule::n_post];
-        pre[0] = vf(0.0f);
+        vr pre[Rule::n_pre], post[Rule::n_post];
+        pre[0] = vr(0.0f);
         for (int k = 1; k < Rule::n_pre; ++k) {
-          pre[k] = vf(0.0f);
+          pre[k] = vr(0.0f);
           for (int l = 0; l < count; ++l)
             pre[k].v[l] = s.pre[k - 1][b * s.n_pre + id[l]];
         }
-        post[0] = vf(1.0f);
+        post[0] = vr(1.0f);
         for (int v = 0; v < n_post_variables; ++v)
-          post[v + 1] = vf(s.post[v][b * s.n_post + c.id]);
+          post[v + 1] = vr(s.post[v][b * s.n_post + c.id]);
         Traits::template for_terms_driven<false>([&](auto k) {
-          term[k] = term[k] + Traits::template term<k>(pre, post, vf(s.reward[b]), param.of);
+          term[k] = term[k] + Traits::template term<k>(pre, post, vr(s.reward[b]), param.of);
         });
       }
       if (s.mean && s.batch > 1)
-        for (vf &t : term)
-          t = t / vf(static_cast<float>(s.batch));
-      vf w = old;
-      Rule::learn(&w, term, param.of);
-      w = bounds.clip(w);
+        for (vr &t : term)
+          t = t / vr(static_cast<real>(s.batch));
+      vr synapse[Rule::n_synapse] = {old};
+      Rule::learn(synapse, term, param.of);
+      const vr w = bounds.clip(synapse[0]);
       changed = changed | ((w != old) & first(count));
       for (int l = 0; l < count; ++l)
         column[row[l] * slab.stride] = w.v[l];

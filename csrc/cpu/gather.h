@@ -19,6 +19,12 @@ inline i32x16 load_ids(const std::int32_t *p, int count) {
 }
 
 // lanes beyond count are 0
+template <class V, class E> inline V gather_each(const E *base, i32x16 ids, int count) {
+  V x(E(0));
+  for (int k = 0; k < count; ++k)
+    x.v[k] = base[ids[k]];
+  return x;
+}
 inline vf gather(const float *base, i32x16 ids, int count) {
 #if defined(__AVX512F__)
   return f32x16(
@@ -35,10 +41,7 @@ inline vf gather(const float *base, i32x16 ids, int count) {
     return x;
   }
 #endif
-  vf x(0.0f);
-  for (int k = 0; k < count; ++k)
-    x.v[k] = base[ids[k]];
-  return x;
+  return gather_each<vf>(base, ids, count);
 }
 
 // whether the places of `count` lanes follow one another
@@ -54,15 +57,25 @@ inline bool are_adjacent(i32x16 ids, int count) {
 }
 
 // only the lanes of `which`; no two of them the same place
-inline void scatter(float *base, i32x16 ids, vf x, vm which) {
-#if defined(__AVX512F__)
-  _mm512_mask_i32scatter_ps(base, which.bits, __m512i(ids), x.v, 4);
-#else
+template <class V, class E> inline void scatter_each(E *base, i32x16 ids, V x, vm which) {
   for (unsigned set = bits(which); set; set &= set - 1) {
     const int k = __builtin_ctz(set);
     base[ids[k]] = x.v[k];
   }
+}
+inline void scatter(float *base, i32x16 ids, vf x, vm which) {
+#if defined(__AVX512F__)
+  _mm512_mask_i32scatter_ps(base, which.bits, __m512i(ids), x.v, 4);
+#else
+  scatter_each(base, ids, x, which);
 #endif
 }
+
+#if defined(FASTSNN_DOUBLE)
+inline vd gather(const double *base, i32x16 ids, int count) {
+  return gather_each<vd>(base, ids, count);
+}
+inline void scatter(double *base, i32x16 ids, vd x, vm which) { scatter_each(base, ids, x, which); }
+#endif
 
 } // namespace fastsnn::inline FASTSNN_ISA

@@ -16,10 +16,10 @@ struct Synapses16 {
   i32x16 other, place;
   bool adjacent; // whether the places follow one another
 
-  vf load(const float *p) const {
+  vr load(const real *p) const {
     return adjacent ? load_n(p + place[0], count) : gather(p, place, count);
   }
-  void store(float *p, vf x, vm which) const {
+  void store(real *p, vr x, vm which) const {
     if (adjacent && bits(which) == bits(first(count)))
       store_n(p + place[0], x, count);
     else
@@ -74,15 +74,15 @@ template <class F> void for_columns(const IndexedLearn &s, F f) {
 
 // both sides of 16 synapses in one batch element
 template <class Rule> struct Sides {
-  vf pre[Rule::n_pre], post[Rule::n_post];
+  vr pre[Rule::n_pre], post[Rule::n_post];
 
   template <bool by_row> void load(const IndexedLearn &s, const Synapses16 &g, std::int32_t b) {
     const std::int64_t from = b * s.n_pre, to = b * s.n_post;
-    const auto pre_of = [&](const float *x) {
-      return by_row ? vf(x[from + g.own]) : gather(x + from, g.other, g.count);
+    const auto pre_of = [&](const real *x) {
+      return by_row ? vr(x[from + g.own]) : gather(x + from, g.other, g.count);
     };
-    const auto post_of = [&](const float *x) {
-      return by_row ? gather(x + to, g.other, g.count) : vf(x[to + g.own]);
+    const auto post_of = [&](const real *x) {
+      return by_row ? gather(x + to, g.other, g.count) : vr(x[to + g.own]);
     };
     pre[0] = pre_of(s.pre_spike);
     for (int k = 1; k < Rule::n_pre; ++k)
@@ -97,10 +97,10 @@ template <class Rule> struct Sides {
   vm post_awake() const { return nonzero(post + 1, Rule::n_post - 1); }
 
 private:
-  static vm nonzero(const vf *x, int n) {
+  static vm nonzero(const vr *x, int n) {
     vm found = none();
     for (int k = 0; k < n; ++k)
-      found = found | (x[k] != vf(0.0f));
+      found = found | (x[k] != vr(0.0f));
     return found;
   }
 };
@@ -130,8 +130,8 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
 
   // returns whether a term may be other than zero
   template <bool by_row>
-  static bool sum_terms(const IndexedLearn &s, const Synapses16 &g, const vf *param, vf *term) {
-    std::fill_n(term, n_terms, vf(0.0f));
+  static bool sum_terms(const IndexedLearn &s, const Synapses16 &g, const vr *param, vr *term) {
+    std::fill_n(term, n_terms, vr(0.0f));
     if constexpr (Rule::n_term == 0)
       return true;
     bool first_one = true, awake = false;
@@ -139,23 +139,23 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
       Sides<Rule> sides;
       sides.template load<by_row>(s, g, b);
       const vm may_act =
-          by_row ? sides.post_awake() | (sides.post[0] != vf(0.0f)) : sides.pre_awake();
+          by_row ? sides.post_awake() | (sides.post[0] != vr(0.0f)) : sides.pre_awake();
       if (s.event_driven && !any(may_act))
         return;
       awake = true;
       for_terms([&](auto k) {
-        const vf x = Traits::template term<k>(sides.pre, sides.post, vf(s.reward[b]), param);
+        const vr x = Traits::template term<k>(sides.pre, sides.post, vr(s.reward[b]), param);
         term[k] = first_one ? x : s.reduction == 2 ? maximum(term[k], x) : term[k] + x;
       });
       first_one = false;
     });
     if (s.reduction == 1)
-      for (vf &t : std::span(term, n_terms))
-        t = t / vf(static_cast<float>(s.batch));
+      for (vr &t : std::span(term, n_terms))
+        t = t / vr(static_cast<real>(s.batch));
     return awake || !s.event_driven;
   }
 
-  static vf bound(const Synapses16 &g, Column c) { return c.len == 1 ? vf(*c.ptr) : g.load(c.ptr); }
+  static vr bound(const Synapses16 &g, Column c) { return c.len == 1 ? vr(*c.ptr) : g.load(c.ptr); }
   static vm masked(const Synapses16 &g, const std::uint8_t *mask) {
     std::uint8_t bytes[lanes] = {};
     for (int l = 0; l < g.count; ++l)
@@ -164,27 +164,27 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
   }
 
   template <bool by_row>
-  static void learn(const IndexedLearn &s, const Synapses16 &g, const vf *param) {
+  static void learn(const IndexedLearn &s, const Synapses16 &g, const vr *param) {
     vm which = first(g.count);
     if (!by_row && s.event_driven)
-      which = which & (gather(s.any_pre_spike, g.other, g.count) == vf(0.0f));
-    vf term[n_terms], synapse[Rule::n_synapse];
+      which = which & (gather(s.any_pre_spike, g.other, g.count) == vr(0.0f));
+    vr term[n_terms], synapse[Rule::n_synapse];
     if (s.learning && !sum_terms<by_row>(s, g, param, term))
       return;
     for (int k = 0; k < Rule::n_synapse; ++k)
       synapse[k] = g.load(s.synapse[k]);
-    const vf old = synapse[0];
+    const vr old = synapse[0];
     if (s.learning) {
       Rule::learn(synapse, term, param);
       for (int k = 1; k < Rule::n_synapse; ++k)
         g.store(s.synapse[k], synapse[k], which);
       if (s.decay != 1.0f)
-        synapse[0] = synapse[0] * vf(s.decay);
+        synapse[0] = synapse[0] * vr(s.decay);
       if (s.bounded)
         synapse[0] = minimum(maximum(synapse[0], bound(g, s.w_min)), bound(g, s.w_max));
     }
     if (s.zero)
-      synapse[0] = where(masked(g, s.zero), vf(0.0f), synapse[0]);
+      synapse[0] = where(masked(g, s.zero), vr(0.0f), synapse[0]);
     g.store(s.synapse[0], synapse[0], which);
     if (s.changed)
       for (unsigned set = bits((synapse[0] != old) & which); set; set &= set - 1)
@@ -193,11 +193,11 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
 
   struct Bounds {
     bool bounded, same;
-    vf low, high;
+    vr low, high;
     explicit Bounds(const IndexedLearn &s)
         : bounded(s.bounded), same(s.w_min.len == 1 && s.w_max.len == 1), low(*s.w_min.ptr),
           high(*s.w_max.ptr) {}
-    vf clip(const IndexedLearn &s, const Synapses16 &g, vf w) const {
+    vr clip(const IndexedLearn &s, const Synapses16 &g, vr w) const {
       if (!bounded)
         return w;
       return same ? minimum(maximum(w, low), high)
@@ -207,10 +207,10 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
 
   // new values of 16 synapses, from both sides, of a batch of one
   static void renew(const IndexedLearn &s, const Synapses16 &g, const Sides<Rule> &sides,
-                    const vf *param, const Bounds &bounds, vf *synapse) {
-    vf term[n_terms];
+                    const vr *param, const Bounds &bounds, vr *synapse) {
+    vr term[n_terms];
     for_terms([&](auto k) {
-      term[k] = Traits::template term<k>(sides.pre, sides.post, vf(s.reward[0]), param);
+      term[k] = Traits::template term<k>(sides.pre, sides.post, vr(s.reward[0]), param);
     });
     for (int k = 0; k < Rule::n_synapse; ++k)
       synapse[k] = g.load(s.synapse[k]);
@@ -221,19 +221,19 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
   // A batch of one whose changes nobody counts.  Columns see both sides; where both neurons of a
   // synapse spiked, what its column gave is put back after the rows, so that those need not look
   // for spikes.
-  static void learn_events(const IndexedLearn &s, const vf *param) {
+  static void learn_events(const IndexedLearn &s, const vr *param) {
     const Bounds bounds(s);
     std::int64_t n_both = 0;
     for_columns(s, [&](std::int64_t column) {
       for_column(s, column, [&](const Synapses16 &g) {
         Sides<Rule> sides;
         sides.template load<false>(s, g, 0);
-        sides.post[0] = vf(1.0f);
-        vf synapse[Rule::n_synapse];
+        sides.post[0] = vr(1.0f);
+        vr synapse[Rule::n_synapse];
         renew(s, g, sides, param, bounds, synapse);
         for (int k = 0; k < Rule::n_synapse; ++k)
           g.store(s.synapse[k], synapse[k], first(g.count));
-        const vm met = (sides.pre[0] != vf(0.0f)) & first(g.count);
+        const vm met = (sides.pre[0] != vr(0.0f)) & first(g.count);
         for (unsigned set = bits(met); set; set &= set - 1, ++n_both) {
           const int l = __builtin_ctz(set);
           s.both[n_both] = g.place[l];
@@ -245,13 +245,13 @@ template <class Rule> class Indexed : RuleTraits<Rule> {
     for_rows(s, false, s.active, [&](std::int64_t row) {
       for_row(s, row, [&](const Synapses16 &g) {
         Sides<Rule> sides;
-        sides.pre[0] = vf(1.0f);
+        sides.pre[0] = vr(1.0f);
         for (int k = 1; k < Rule::n_pre; ++k)
-          sides.pre[k] = vf(s.pre[k - 1][g.own]);
-        sides.post[0] = vf(0.0f);
+          sides.pre[k] = vr(s.pre[k - 1][g.own]);
+        sides.post[0] = vr(0.0f);
         for (int k = 1; k < Rule::n_post; ++k)
           sides.post[k] = gather(s.post[k - 1], g.other, g.count);
-        vf synapse[Rule::n_synapse];
+        vr synapse[Rule::n_synapse];
         renew(s, g, sides, param, bounds, synapse);
         for (int k = 0; k < Rule::n_synapse; ++k)
           g.store(s.synapse[k], synapse[k], first(g.count));

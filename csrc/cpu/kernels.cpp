@@ -64,12 +64,12 @@ void encode(Encode &e) {
 }
 
 template <int vectors>
-void deliver_tile(const float *w, std::int64_t stride, Ids rows, float *out, int last_count) {
-  vf sum[vectors];
-  for (vf &s : sum)
-    s = vf(0.0f);
+void deliver_tile(const real *w, std::int64_t stride, Ids rows, real *out, int last_count) {
+  vr sum[vectors];
+  for (vr &s : sum)
+    s = vr(0.0f);
   for (std::int32_t r = 0; r < rows.n; ++r) {
-    const float *row = w + rows.ptr[r] * stride;
+    const real *row = w + rows.ptr[r] * stride;
     for (int v = 0; v + 1 < vectors; ++v)
       sum[v] = sum[v] + load(row + v * lanes);
     sum[vectors - 1] = sum[vectors - 1] + load_n(row + (vectors - 1) * lanes, last_count);
@@ -78,7 +78,7 @@ void deliver_tile(const float *w, std::int64_t stride, Ids rows, float *out, int
     store(out + v * lanes, sum[v]);
 }
 
-void deliver(const float *w, std::int64_t stride, Ids rows, float *out, std::int64_t columns) {
+void deliver(const real *w, std::int64_t stride, Ids rows, real *out, std::int64_t columns) {
   std::int64_t j = 0;
   for (; j + 4 * lanes <= columns; j += 4 * lanes)
     deliver_tile<4>(w + j, stride, rows, out + j, lanes);
@@ -89,14 +89,14 @@ void deliver(const float *w, std::int64_t stride, Ids rows, float *out, std::int
 }
 
 template <int vectors>
-void deliver_lists_of(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+void deliver_lists_of(const real *packed, const Ids *lists, std::int64_t n_lists, real *out,
                       std::int64_t out_stride) {
   for (std::int64_t k = 0; k < n_lists; ++k) {
-    vf sum[vectors];
-    for (vf &s : sum)
-      s = vf(0.0f);
+    vr sum[vectors];
+    for (vr &s : sum)
+      s = vr(0.0f);
     for (std::int32_t r = 0; r < lists[k].n; ++r) {
-      const float *row = packed + lists[k].ptr[r] * std::int64_t(4 * lanes);
+      const real *row = packed + lists[k].ptr[r] * std::int64_t(4 * lanes);
       for (int v = 0; v < vectors; ++v)
         sum[v] = sum[v] + load(row + v * lanes);
     }
@@ -105,17 +105,17 @@ void deliver_lists_of(const float *packed, const Ids *lists, std::int64_t n_list
   }
 }
 
-void deliver_lists(const float *packed, const Ids *lists, std::int64_t n_lists, float *out,
+void deliver_lists(const real *packed, const Ids *lists, std::int64_t n_lists, real *out,
                    std::int64_t out_stride, int vectors) {
   constexpr decltype(&deliver_lists_of<1>) by_width[] = {deliver_lists_of<1>, deliver_lists_of<2>,
                                                          deliver_lists_of<3>, deliver_lists_of<4>};
   by_width[vectors - 1](packed, lists, n_lists, out, out_stride);
 }
 
-template <int n> void deliver_slabs_of(const Slab *slabs, Ids rows, float *out) {
-  vf sum[n];
-  for (vf &s : sum)
-    s = vf(0.0f);
+template <int n> void deliver_slabs_of(const Slab *slabs, Ids rows, real *out) {
+  vr sum[n];
+  for (vr &s : sum)
+    s = vr(0.0f);
   for (std::int32_t r = 0; r < rows.n; ++r)
     for (int k = 0; k < n; ++k)
       sum[k] = sum[k] + load(slabs[k].base + rows.ptr[r] * std::int64_t(lanes));
@@ -124,7 +124,7 @@ template <int n> void deliver_slabs_of(const Slab *slabs, Ids rows, float *out) 
       out[slabs[k].ids[l]] = sum[k].v[l];
 }
 
-void deliver_slabs(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out) {
+void deliver_slabs(const Slab *slabs, std::int32_t n_slabs, Ids rows, real *out) {
   std::int32_t k = 0;
   for (; k + 4 <= n_slabs; k += 4)
     deliver_slabs_of<4>(slabs + k, rows, out);
@@ -132,10 +132,10 @@ void deliver_slabs(const Slab *slabs, std::int32_t n_slabs, Ids rows, float *out
     deliver_slabs_of<1>(slabs + k, rows, out);
 }
 
-void pack(const float *w, std::int64_t stride, Ids rows, float *packed, std::int64_t columns) {
+void pack(const real *w, std::int64_t stride, Ids rows, real *packed, std::int64_t columns) {
   for (std::int32_t r = 0; r < rows.n; ++r) {
-    const float *row = w + rows.ptr[r] * stride;
-    float *out = packed + r * std::int64_t(4 * lanes);
+    const real *row = w + rows.ptr[r] * stride;
+    real *out = packed + r * std::int64_t(4 * lanes);
     if (columns == 4 * lanes) {
       for (int v = 0; v < 4; ++v) {
         store(out + v * lanes, load(row + v * lanes));
@@ -150,7 +150,7 @@ void pack(const float *w, std::int64_t stride, Ids rows, float *packed, std::int
 }
 
 template <bool placed>
-void deliver_rows(const float *w, const SynapseLists &rows, Ids spikes, float *out) {
+void deliver_rows(const real *w, const SynapseLists &rows, Ids spikes, real *out) {
   for (std::int32_t k = 0; k < spikes.n; ++k) {
     const std::int64_t last = rows.last[spikes.ptr[k]];
     for (std::int64_t at = rows.first[spikes.ptr[k]]; at < last; ++at)
@@ -158,8 +158,8 @@ void deliver_rows(const float *w, const SynapseLists &rows, Ids spikes, float *o
   }
 }
 
-void deliver_scaled(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
-                    float *out) {
+void deliver_scaled(const real *w, const SynapseLists &rows, Ids spikes, const real *scale,
+                    real *out) {
   for (std::int32_t k = 0; k < spikes.n; ++k) {
     const std::int64_t last = rows.last[spikes.ptr[k]];
     for (std::int64_t at = rows.first[spikes.ptr[k]]; at < last; ++at)
@@ -167,8 +167,8 @@ void deliver_scaled(const float *w, const SynapseLists &rows, Ids spikes, const 
   }
 }
 
-void deliver_indexed(const float *w, const SynapseLists &rows, Ids spikes, const float *scale,
-                     float *out) {
+void deliver_indexed(const real *w, const SynapseLists &rows, Ids spikes, const real *scale,
+                     real *out) {
   if (scale)
     deliver_scaled(w, rows, spikes, scale, out);
   else if (rows.place)
@@ -186,38 +186,38 @@ template <class F> void for_groups(Range range, F f) {
     f(j, static_cast<int>(range.end - j));
 }
 
-void decay(float *x, Column column, Range range) {
+void decay(real *x, Column column, Range range) {
   for_groups(range, [&](std::int64_t j, int count) {
     store_n(x + j, load_n(x + j, count) * load_column(column, j, count), count);
   });
 }
 
-void decay_rates(float *rate, float decay, std::int64_t n) {
+void decay_rates(real *rate, real decay, std::int64_t n) {
   for_groups({0, n}, [&](std::int64_t j, int count) {
-    const vf x = load_n(rate + j, count);
-    store_n(rate + j, x - x * vf(decay), count);
+    const vr x = load_n(rate + j, count);
+    store_n(rate + j, x - x * vr(decay), count);
   });
 }
 
-bool any_nonzero(const float *x, std::int64_t n) {
+bool any_nonzero(const real *x, std::int64_t n) {
   vm found = none();
   for_groups({0, n}, [&](std::int64_t j, int count) {
-    found = found | (load_n(x + j, count) != vf(0.0f));
+    found = found | (load_n(x + j, count) != vr(0.0f));
   });
   return any(found);
 }
 
-unsigned normalise(float *w, std::int64_t stride, std::int64_t n_pre, int count,
-                   const std::uint8_t *changed, float norm, float w_min, float w_max) {
-  vf sum(0.0f);
+unsigned normalise(real *w, std::int64_t stride, std::int64_t n_pre, int count,
+                   const std::uint8_t *changed, real norm, real w_min, real w_max) {
+  vr sum(0.0f);
   for (std::int64_t i = 0; i < n_pre; ++i)
     sum = sum + abs(load_n(w + i * stride, count));
-  sum = where(sum == vf(0.0f), vf(1.0f), sum);
-  const vf factor = where(load_mask(changed, count), vf(norm) / sum, vf(1.0f));
+  sum = where(sum == vr(0.0f), vr(1.0f), sum);
+  const vr factor = where(load_mask(changed, count), vr(norm) / sum, vr(1.0f));
   vm outside = none();
   for (std::int64_t i = 0; i < n_pre; ++i) {
-    const vf x = load_n(w + i * stride, count) * factor;
-    outside = outside | (x < vf(w_min)) | (x > vf(w_max));
+    const vr x = load_n(w + i * stride, count) * factor;
+    outside = outside | (x < vr(w_min)) | (x > vr(w_max));
     store_n(w + i * stride, x, count);
   }
   return bits(outside & first(count));

@@ -21,7 +21,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     std::int64_t first;
     int count;
     bool spikes;
-    vf post[Rule::n_post];
+    vr post[Rule::n_post];
   };
 
   // pre: of a batch of one.  silent: all variables are zero in all batch
@@ -29,7 +29,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   struct Row {
     std::int64_t i;
     bool spikes, silent;
-    vf pre[Rule::n_pre];
+    vr pre[Rule::n_pre];
   };
 
   // what probing has told of the rule: whether terms are zero for a silent row,
@@ -38,30 +38,30 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   struct Facts {
     bool terms_rest = true, weight_rests = true;
 
-    explicit Facts(const vf *param) {
-      for (float scale = 0.01f; scale < 1e4f; scale *= 7.3f) {
-        vf probe;
+    explicit Facts(const vr *param) {
+      for (real scale = 0.01f; scale < 1e4f; scale *= 7.3f) {
+        vr probe;
         for (int l = 0; l < lanes; ++l)
-          probe.v[l] = scale * static_cast<float>(l % 2 ? l + 1 : -l - 1);
+          probe.v[l] = scale * static_cast<real>(l % 2 ? l + 1 : -l - 1);
         look(param, probe);
       }
     }
 
-    void look(const vf *param, vf probe) {
-      vf pre[Rule::n_pre], post[Rule::n_post], zero[n_terms], synapse[Rule::n_synapse];
-      std::fill_n(pre, Rule::n_pre, vf(0.0f));
+    void look(const vr *param, vr probe) {
+      vr pre[Rule::n_pre], post[Rule::n_post], zero[n_terms], synapse[Rule::n_synapse];
+      std::fill_n(pre, Rule::n_pre, vr(0.0f));
       std::fill_n(post, Rule::n_post, abs(probe));
-      std::fill_n(zero, n_terms, vf(0.0f));
-      std::fill_n(synapse, Rule::n_synapse, vf(0.0f));
+      std::fill_n(zero, n_terms, vr(0.0f));
+      std::fill_n(synapse, Rule::n_synapse, vr(0.0f));
       for_terms([&](auto k) {
-        const vf x = Rule::template term<k>(pre, post, vf(0.3f), param);
-        terms_rest = terms_rest && !any(x != vf(0.0f));
+        const vr x = Rule::template term<k>(pre, post, vr(0.3f), param);
+        terms_rest = terms_rest && !any(x != vr(0.0f));
       });
       synapse[0] = probe;
       Rule::learn(synapse, zero, param);
       weight_rests = weight_rests && !any(synapse[0] != probe);
       for (int k = 1; k < Rule::n_synapse; ++k)
-        weight_rests = weight_rests && !any(synapse[k] != vf(0.0f));
+        weight_rests = weight_rests && !any(synapse[k] != vr(0.0f));
     }
   };
 
@@ -85,29 +85,29 @@ template <class Rule> class Plain : RuleTraits<Rule> {
         r.silent = r.silent && s.pre[k - 1][from] == 0.0f;
     }
     r.silent = r.silent && !r.spikes;
-    r.pre[0] = vf(s.pre_spike[i] ? 1.0f : 0.0f);
+    r.pre[0] = vr(s.pre_spike[i] ? 1.0f : 0.0f);
     for (int k = 1; k < Rule::n_pre; ++k)
-      r.pre[k] = vf(s.pre[k - 1][i]);
+      r.pre[k] = vr(s.pre[k - 1][i]);
     return r;
   }
 
   template <int K>
-  static vf over_batch(const PlainLearn &s, const vf *param, std::int64_t i, std::int64_t j,
+  static vr over_batch(const PlainLearn &s, const vr *param, std::int64_t i, std::int64_t j,
                        int count) {
-    vf total(0.0f);
+    vr total(0.0f);
     for (std::int32_t b = 0; b < s.batch; ++b) {
       const std::int64_t from = b * s.n_pre + i, to = b * s.n_post + j;
-      vf pre[Rule::n_pre], post[Rule::n_post];
-      pre[0] = vf(s.pre_spike[from] ? 1.0f : 0.0f);
+      vr pre[Rule::n_pre], post[Rule::n_post];
+      pre[0] = vr(s.pre_spike[from] ? 1.0f : 0.0f);
       for (int k = 1; k < Rule::n_pre; ++k)
-        pre[k] = vf(s.pre[k - 1][from]);
+        pre[k] = vr(s.pre[k - 1][from]);
       post[0] = ones(load_mask(s.post_spike + to, count));
       for (int k = 1; k < Rule::n_post; ++k)
         post[k] = load_n(s.post[k - 1] + to, count);
-      const vf x = Rule::template term<K>(pre, post, vf(s.reward[b]), param);
+      const vr x = Rule::template term<K>(pre, post, vr(s.reward[b]), param);
       total = b == 0 ? x : s.reduction == 2 ? maximum(total, x) : total + x;
     }
-    return s.reduction == 1 ? total / vf(static_cast<float>(s.batch)) : total;
+    return s.reduction == 1 ? total / vr(static_cast<real>(s.batch)) : total;
   }
 
   // whether a term may be other than zero
@@ -115,9 +115,9 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     return (!Rule::pre_driven[K] || r.spikes) && (!Rule::post_driven[K] || g.spikes);
   }
 
-  static vf clipped(const PlainLearn &s, std::int64_t at, int count, vf w) {
+  static vr clipped(const PlainLearn &s, std::int64_t at, int count, vr w) {
     if (s.decay != 1.0f)
-      w = w * vf(s.decay);
+      w = w * vr(s.decay);
     if (s.bounded)
       w = minimum(maximum(w, load_column(s.w_min, at, count)), load_column(s.w_max, at, count));
     return w;
@@ -125,29 +125,29 @@ template <class Rule> class Plain : RuleTraits<Rule> {
 
   // rest: all terms are zero.  Returns what changed
   template <bool single, bool rest>
-  static vm learn_synapses(const PlainLearn &s, const vf *param, const Row &r, const Group &g) {
+  static vm learn_synapses(const PlainLearn &s, const vr *param, const Row &r, const Group &g) {
     const std::int64_t at = r.i * s.n_post + g.first;
-    vf term[n_terms], synapse[Rule::n_synapse];
-    std::fill_n(term, n_terms, vf(0.0f));
+    vr term[n_terms], synapse[Rule::n_synapse];
+    std::fill_n(term, n_terms, vr(0.0f));
     if constexpr (!rest)
       for_terms([&](auto k) {
         if (!acts<k>(r, g))
           return;
         if constexpr (single)
-          term[k] = Rule::template term<k>(r.pre, g.post, vf(s.reward[0]), param);
+          term[k] = Rule::template term<k>(r.pre, g.post, vr(s.reward[0]), param);
         else
           term[k] = over_batch<k>(s, param, r.i, g.first, g.count);
       });
-    const vf old = load_n(s.synapse[0] + at, g.count);
+    const vr old = load_n(s.synapse[0] + at, g.count);
     synapse[0] = old;
     for (int k = 1; k < Rule::n_synapse; ++k)
       synapse[k] = load_n(s.synapse[k] + at, g.count);
     Rule::learn(synapse, term, param);
     for (int k = 1; k < Rule::n_synapse; ++k)
       store_n(s.synapse[k] + at, synapse[k], g.count);
-    vf w = clipped(s, at, g.count, synapse[0]);
+    vr w = clipped(s, at, g.count, synapse[0]);
     if (s.zero)
-      w = where(load_mask(s.zero + at, g.count), vf(0.0f), w);
+      w = where(load_mask(s.zero + at, g.count), vr(0.0f), w);
     store_n(s.synapse[0] + at, w, g.count);
     return w != old;
   }
@@ -156,7 +156,7 @@ template <class Rule> class Plain : RuleTraits<Rule> {
   static bool is_zero(const PlainLearn &s, std::int64_t at, int count) {
     vm found = none();
     for (int k = 1; k < Rule::n_synapse; ++k)
-      found = found | (load_n(s.synapse[k] + at, count) != vf(0.0f));
+      found = found | (load_n(s.synapse[k] + at, count) != vr(0.0f));
     return !any(found & first(count));
   }
 
@@ -188,8 +188,8 @@ template <class Rule> class Plain : RuleTraits<Rule> {
     const int count = static_cast<int>(std::min<std::int64_t>(lanes, s.columns.end - j));
     vm changed = none();
     for (std::int64_t at = j; at < s.n_pre * s.n_post; at += s.n_post) {
-      const vf old = load_n(s.synapse[0] + at, count);
-      const vf w = where(load_mask(s.zero + at, count), vf(0.0f), old);
+      const vr old = load_n(s.synapse[0] + at, count);
+      const vr w = where(load_mask(s.zero + at, count), vr(0.0f), old);
       changed = changed | (w != old);
       store_n(s.synapse[0] + at, w, count);
     }
@@ -214,7 +214,7 @@ public:
     const Params param(s.param);
     for (std::int64_t at = range.begin; at < range.end; at += lanes) {
       const int count = static_cast<int>(std::min<std::int64_t>(lanes, range.end - at));
-      vf synapse[Rule::n_synapse];
+      vr synapse[Rule::n_synapse];
       for (int k = 0; k < Rule::n_synapse; ++k)
         synapse[k] = load_n(s.synapse[k] + at, count);
       Rule::consolidate(synapse, param.of);
@@ -222,20 +222,20 @@ public:
         synapse[0] = minimum(maximum(synapse[0], load_column(s.w_min, at, count)),
                              load_column(s.w_max, at, count));
       if (s.zero)
-        synapse[0] = where(load_mask(s.zero + at, count), vf(0.0f), synapse[0]);
+        synapse[0] = where(load_mask(s.zero + at, count), vr(0.0f), synapse[0]);
       for (int k = 0; k < Rule::n_synapse; ++k)
         store_n(s.synapse[k] + at, synapse[k], count);
     }
   }
 
-  static void advance_own(bool post, float *const *own, const std::uint8_t *spike,
-                          const float *params, Range range) {
+  static void advance_own(bool post, real *const *own, const std::uint8_t *spike,
+                          const real *params, Range range) {
     const Params param(params);
-    vf x[at_least_one(Rule::n_pre_state + Rule::n_post_state)];
+    vr x[at_least_one(Rule::n_pre_state + Rule::n_post_state)];
     const int n_own = post ? Rule::n_post_state : Rule::n_pre_state;
     for (std::int64_t j = range.begin; j < range.end; j += lanes) {
       const int count = static_cast<int>(std::min<std::int64_t>(lanes, range.end - j));
-      const vf spikes = ones(load_mask(spike + j, count));
+      const vr spikes = ones(load_mask(spike + j, count));
       for (int k = 0; k < n_own; ++k)
         x[k] = load_n(own[k] + j, count);
       if (post)
@@ -249,15 +249,15 @@ public:
 
   // whether own variables stay zero without a spike
   static bool own_rests(bool post) {
-    vf param[Traits::n_params], own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
-    std::fill_n(param, Traits::n_params, vf(0.7f));
+    vr param[Traits::n_params], own[at_least_one(Rule::n_pre_state + Rule::n_post_state)] = {};
+    std::fill_n(param, Traits::n_params, vr(0.7f));
     if (post)
-      Rule::advance_post(own, vf(0.0f), param);
+      Rule::advance_post(own, vr(0.0f), param);
     else
-      Rule::advance_pre(own, vf(0.0f), param);
+      Rule::advance_pre(own, vr(0.0f), param);
     bool rests = true;
-    for (vf x : own)
-      rests = rests && !any(x != vf(0.0f));
+    for (vr x : own)
+      rests = rests && !any(x != vr(0.0f));
     return rests;
   }
 };

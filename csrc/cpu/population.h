@@ -11,15 +11,15 @@
 
 namespace fastsnn::inline FASTSNN_ISA {
 
-inline vf load_n(const float *p, int count) { return count == lanes ? load(p) : load(p, count); }
-inline void store_n(float *p, vf x, int count) {
+inline vr load_n(const real *p, int count) { return count == lanes ? load(p) : load(p, count); }
+inline void store_n(real *p, vr x, int count) {
   if (count == lanes)
     store(p, x);
   else
     store(p, x, count);
 }
-inline vf load_column(Column c, std::int64_t j, int count) {
-  return c.len == 1 ? vf(*c.ptr) : load_n(c.ptr + j, count);
+inline vr load_column(Column c, std::int64_t j, int count) {
+  return c.len == 1 ? vr(*c.ptr) : load_n(c.ptr + j, count);
 }
 
 constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
@@ -33,11 +33,11 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     int count;
     std::int32_t b;
 
-    [[gnu::always_inline]] vf receptor(int k) const {
+    [[gnu::always_inline]] vr receptor(int k) const {
       const std::int64_t port = (k + 1) * static_cast<std::int64_t>(d.batch) + b;
       return sum_currents(a.currents[port], a.n_currents[port], j, count);
     }
-    vf rand(int draw) const {
+    vr rand(int draw) const {
       if (a.uniform && draw == 0)
         return load_n(a.uniform + row + j, count);
       u32x16 words[4];
@@ -45,14 +45,14 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       philox(d.seed, d.stream, a.step, index, words);
       return uniform(words[draw & 3]);
     }
-    vf dot(int kernel, int window) const {
+    vr dot(int kernel, int window) const {
       const Window &w = d.window[window];
-      const float *weight = d.kernel[kernel].ptr;
+      const real *weight = d.kernel[kernel].ptr;
       const std::int64_t slot_size = d.batch * d.n;
-      vf total(0.0f);
+      vr total(0.0f);
       for (std::int32_t k = 0, slot = a.slot[window]; k < w.length; ++k) {
         slot = slot + 1 == w.length ? 0 : slot + 1;
-        const vf product = vf(weight[k]) * load_n(w.ptr + slot * slot_size + row + j, count);
+        const vr product = vr(weight[k]) * load_n(w.ptr + slot * slot_size + row + j, count);
         total = k == 0 ? product : total + product;
       }
       return total;
@@ -60,35 +60,35 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   };
 
   // whole numbers are padded to groups
-  [[gnu::always_inline]] static vf take(const Current &c, std::int64_t j) {
+  [[gnu::always_inline]] static vr take(const Current &c, std::int64_t j) {
     i32x16 whole;
     const i32x16 zero = {};
     std::memcpy(&whole, c.whole + j, sizeof whole);
     std::memcpy(c.whole + j, &zero, sizeof zero);
-    return vf(__builtin_convertvector(whole, f32x16)) * vf(c.grain);
+    return vr::from(whole) * vr(c.grain);
   }
 
-  [[gnu::always_inline]] static vf sum_currents(const Current *c, std::int32_t n, std::int64_t j,
+  [[gnu::always_inline]] static vr sum_currents(const Current *c, std::int32_t n, std::int64_t j,
                                                 int count) {
     // most often; what is called leaves no vector in its register
     if (n == 0)
-      return vf(0.0f);
+      return vr(0.0f);
     if (n == 1 && c->whole && !c->bias)
       return take(*c, j);
     return sum_any(c, n, j, count);
   }
 
-  static vf sum_any(const Current *c, std::int32_t n, std::int64_t j, int count) {
-    vf sum(0.0f);
+  static vr sum_any(const Current *c, std::int32_t n, std::int64_t j, int count) {
+    vr sum(0.0f);
     for (std::int32_t k = 0; k < n; ++k) {
-      vf part;
+      vr part;
       if (c[k].row) {
         part = load_n(c[k].row + j, count);
       } else if (c[k].whole) {
         part = take(c[k], j);
       } else {
         const vm on = load_mask(c[k].gate + j, count);
-        part = where(on, load_column(c[k].on, j, count), vf(c[k].off));
+        part = where(on, load_column(c[k].on, j, count), vr(c[k].off));
       }
       if (c[k].bias)
         part = part + load_n(c[k].bias + j, count);
@@ -102,20 +102,20 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   static constexpr int tile_groups = 16;
 
   struct Tile {
-    vf param[tile_groups][at_least_one(Model::n_param)];
-    vf shared[tile_groups][at_least_one(Model::n_shared)];
-    vf n_spikes[tile_groups];
+    vr param[tile_groups][at_least_one(Model::n_param)];
+    vr shared[tile_groups][at_least_one(Model::n_shared)];
+    vr n_spikes[tile_groups];
   };
 
   template <bool scalar>
-  [[gnu::always_inline]] static void before(const PopulationData &d, vf *param, vf *shared,
+  [[gnu::always_inline]] static void before(const PopulationData &d, vr *param, vr *shared,
                                             std::int64_t j, int count) {
     if constexpr (!scalar)
       for (int k = 0; k < Model::n_param; ++k)
         param[k] = load_column(d.param[k], j, count);
     for (int k = 0; k < Model::n_shared; ++k)
       shared[k] = load_n(d.shared[k] + j, count);
-    vf n_sent(0.0f);
+    vr n_sent(0.0f);
     if constexpr (Model::uses_sent)
       for (std::int32_t b = 0; b < d.batch; ++b)
         n_sent = n_sent + ones(load_mask(d.spike + b * d.n + j, count));
@@ -124,8 +124,8 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   // what one batch element needs, in registers instead of behind pointers
   struct Row {
-    float *state[at_least_one(Model::n_state)], *x, *summed;
-    const float *inject_v;
+    real *state[at_least_one(Model::n_state)], *x, *summed;
+    const real *inject_v;
     const Current &current; // the first
     std::int32_t *ids;
     std::int32_t n_ids;
@@ -145,16 +145,16 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   template <Only only>
   [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a,
-                                           const vf *param, const vf *shared, vf &n_spikes, Row &r,
+                                           const vr *param, const vr *shared, vr &n_spikes, Row &r,
                                            std::int64_t j, int count, std::int32_t b) {
-    vf i_syn;
+    vr i_syn;
     if constexpr (only == Only::row)
       i_syn = load_n(r.current.row + j, count);
     else if constexpr (only == Only::whole)
       i_syn = take(r.current, j);
     else
       i_syn = sum_currents(a.currents[b], a.n_currents[b], j, count);
-    vf state[at_least_one(Model::n_state)];
+    vr state[at_least_one(Model::n_state)];
     for (int k = 0; k < Model::n_state; ++k)
       state[k] = load_n(r.state[k] + j, count);
     if constexpr (Model::v >= 0)
@@ -184,8 +184,8 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     }
   }
 
-  [[gnu::always_inline]] static void after(const PopulationData &d, const vf *param, vf *shared,
-                                           vf n_spikes, std::int64_t j, int count) {
+  [[gnu::always_inline]] static void after(const PopulationData &d, const vr *param, vr *shared,
+                                           vr n_spikes, std::int64_t j, int count) {
     Model::after(shared, n_spikes, param);
     for (int k = 0; k < Model::n_shared; ++k)
       store_n(d.shared[k] + j, shared[k], count);
@@ -203,10 +203,10 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   // a batch of one: nothing leaves the registers between the three parts
   template <bool scalar, Only only>
-  static void single(const PopulationData &d, const Advance &a, vf *param) {
+  static void single(const PopulationData &d, const Advance &a, vr *param) {
     Row r(d, a, 0);
     for_groups(a.range, [&](int, std::int64_t j, int count) {
-      vf shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
+      vr shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
       before<scalar>(d, param, shared, j, count);
       group<only>(d, a, param, shared, n_spikes, r, j, count, 0);
       after(d, param, shared, n_spikes, j, count);
@@ -235,7 +235,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
   template <bool scalar> static void step(const PopulationData &d, const Advance &a) {
     Tile tile;
     for (int k = 0; k < Model::n_param && scalar; ++k)
-      tile.param[0][k] = vf(*d.param[k].ptr);
+      tile.param[0][k] = vr(*d.param[k].ptr);
     if (d.batch == 1) {
       // what a model with receptors gets at i_syn is seldom worth code of its own
       if constexpr (Model::n_receptor == 0) {
@@ -251,7 +251,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       const Range range = {first, std::min(first + width, a.range.end)};
       for_groups(range, [&](int g, std::int64_t j, int count) {
         before<scalar>(d, tile.param[scalar ? 0 : g], tile.shared[g], j, count);
-        tile.n_spikes[g] = vf(0.0f);
+        tile.n_spikes[g] = vr(0.0f);
       });
       for (std::int32_t b = 0; b < d.batch; ++b)
         only(a, b) == Only::row ? row<scalar, Only::row>(d, a, tile, range, b)

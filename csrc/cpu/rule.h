@@ -34,20 +34,20 @@ template <class Rule> struct RuleTraits {
   }
 
   struct Params {
-    vf of[n_params] = {};
-    explicit Params(const float *p) {
+    vr of[n_params] = {};
+    explicit Params(const real *p) {
       for (int k = 0; k < Rule::n_param; ++k)
-        of[k] = vf(p[k]);
+        of[k] = vr(p[k]);
     }
   };
 
   // whether a chosen kind of term turns NaN when some of its inputs are NaN
-  template <class Chosen> static bool any_term_reads(const vf *pre, const vf *post, Chosen chosen) {
-    vf param[n_params];
-    std::fill_n(param, n_params, vf(1.0f));
+  template <class Chosen> static bool any_term_reads(const vr *pre, const vr *post, Chosen chosen) {
+    vr param[n_params];
+    std::fill_n(param, n_params, vr(1.0f));
     bool reads = false;
     for_terms([&](auto k) {
-      const vf x = term<k>(pre, post, vf(1.0f), param);
+      const vr x = term<k>(pre, post, vr(1.0f), param);
       reads = reads || (chosen(Rule::pre_driven[k]) && any(x != x));
     });
     return reads;

@@ -26,18 +26,18 @@ template <class Rule> class Shared : RuleTraits<Rule> {
 
   // add the chosen terms of 16 synapses, all of other weights, to the sums of their weights
   template <class Chosen>
-  static void add(const IndexedLearn &s, const Synapses16 &g, std::int32_t b, const vf *param,
+  static void add(const IndexedLearn &s, const Synapses16 &g, std::int32_t b, const vr *param,
                   const Sides<Rule> &sides, Chosen chosen) {
     for_terms([&](auto k) {
       if (!chosen(k))
         return;
-      float *sums = s.term + k * stride(s) - s.weights.begin;
-      const vf x = Traits::template term<k>(sides.pre, sides.post, vf(s.reward[b]), param);
+      real *sums = s.term + k * stride(s) - s.weights.begin;
+      const vr x = Traits::template term<k>(sides.pre, sides.post, vr(s.reward[b]), param);
       g.store(sums, g.load(sums) + x, first(g.count));
     });
   }
 
-  static void add_row(const IndexedLearn &s, std::int64_t i, std::int32_t b, const vf *param) {
+  static void add_row(const IndexedLearn &s, std::int64_t i, std::int32_t b, const vr *param) {
     const bool spikes = s.pre_spike[b * s.n_pre + i] != 0.0f;
     for_row(s, i, [&](const Synapses16 &g) {
       Sides<Rule> sides;
@@ -49,7 +49,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
     });
   }
 
-  static void add_column(const IndexedLearn &s, std::int64_t j, std::int32_t b, const vf *param) {
+  static void add_column(const IndexedLearn &s, std::int64_t j, std::int32_t b, const vr *param) {
     for_column(s, j, [&](const Synapses16 &g) {
       Sides<Rule> sides;
       sides.template load<false>(s, g, b);
@@ -59,7 +59,7 @@ template <class Rule> class Shared : RuleTraits<Rule> {
   }
 
   // returns whether anything was added
-  static bool add_all(const IndexedLearn &s, std::int32_t b, const vf *param) {
+  static bool add_all(const IndexedLearn &s, std::int32_t b, const vr *param) {
     bool added = !all_driven();
     for_rows(s, !all_driven(), s.pre_lists[b], [&](std::int64_t i) {
       add_row(s, i, b, param);
@@ -75,35 +75,35 @@ template <class Rule> class Shared : RuleTraits<Rule> {
   // take the sums of batch element b into the total
   static void reduce(const IndexedLearn &s, std::int32_t b) {
     for (std::int64_t k = 0; k < n_terms * stride(s); k += lanes) {
-      const vf x = load(s.term + k), total = load(s.total + k);
+      const vr x = load(s.term + k), total = load(s.total + k);
       store(s.total + k, s.reduction != 2 ? total + x : b == 0 ? x : maximum(total, x));
-      store(s.term + k, vf(0.0f));
+      store(s.term + k, vr(0.0f));
     }
   }
 
-  static void learn_weights(const IndexedLearn &s, float *sums, const vf *param, std::int64_t at,
+  static void learn_weights(const IndexedLearn &s, real *sums, const vr *param, std::int64_t at,
                             int count) {
-    vf term[n_terms] = {}, synapse[Rule::n_synapse];
+    vr term[n_terms] = {}, synapse[Rule::n_synapse];
     for (int k = 0; k < Rule::n_synapse; ++k)
       synapse[k] = load_n(s.synapse[k] + at, count);
-    const vf old = synapse[0];
+    const vr old = synapse[0];
     if (s.learning) {
       for (int k = 0; k < Rule::n_term; ++k) {
-        float *sum = sums + k * stride(s) + at - s.weights.begin;
-        term[k] = s.reduction == 1 ? load(sum) / vf(static_cast<float>(s.batch)) : load(sum);
-        store(sum, vf(0.0f));
+        real *sum = sums + k * stride(s) + at - s.weights.begin;
+        term[k] = s.reduction == 1 ? load(sum) / vr(static_cast<real>(s.batch)) : load(sum);
+        store(sum, vr(0.0f));
       }
       Rule::learn(synapse, term, param);
       for (int k = 1; k < Rule::n_synapse; ++k)
         store_n(s.synapse[k] + at, synapse[k], count);
       if (s.decay != 1.0f)
-        synapse[0] = synapse[0] * vf(s.decay);
+        synapse[0] = synapse[0] * vr(s.decay);
       if (s.bounded)
         synapse[0] = minimum(maximum(synapse[0], load_column(s.w_min, at, count)),
                              load_column(s.w_max, at, count));
     }
     if (s.zero)
-      synapse[0] = where(load_mask(s.zero + at, count), vf(0.0f), synapse[0]);
+      synapse[0] = where(load_mask(s.zero + at, count), vr(0.0f), synapse[0]);
     store_n(s.synapse[0] + at, synapse[0], count);
     if (s.changed)
       for (unsigned set = bits((synapse[0] != old) & first(count)); set; set &= set - 1)
@@ -122,7 +122,7 @@ public:
     }
     if (s.event_driven && !any_added)
       return;
-    float *sums = s.batch > 1 ? s.total : s.term;
+    real *sums = s.batch > 1 ? s.total : s.term;
     for (std::int64_t at = s.weights.begin; at < s.weights.end; at += lanes)
       learn_weights(s, sums, param.of, at,
                     static_cast<int>(std::min<std::int64_t>(lanes, s.weights.end - at)));

@@ -85,11 +85,11 @@ inline u32x16 count_events(const u32x16 word[4], const std::int64_t *threshold, 
   };
   for (std::int64_t k = 0; k < common; ++k)
     for (int q = 0; q < 4; ++q)
-      events[q] = events[q] + ones(reached(k, q));
+      events[q] = events[q] + ones<vf>(reached(k, q));
   u32x16 packed = {};
   for (int q = 0; q < 4; ++q) {
     for (std::int64_t k = common; k < n && any(reached(k, q)); ++k)
-      events[q] = events[q] + ones(reached(k, q));
+      events[q] = events[q] + ones<vf>(reached(k, q));
     packed |= u32x16(__builtin_convertvector(f32x16(events[q].v), i32x16)) << (8 * q);
   }
   return packed;

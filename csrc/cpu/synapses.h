@@ -83,12 +83,12 @@ inline std::int64_t draw_near(const sparse::NearDraw &d) {
       continue;
     const vf x = minimum(distance, vf(d.cutoff)) * per_length;
     const i32x16 at = __builtin_convertvector(x.v, i32x16);
-    const vf part = x - vf(__builtin_convertvector(at, f32x16));
+    const vf part = x - vf::from(at);
     const vf a = gather(d.chance, at, lanes), b = gather(d.chance + 1, at, lanes);
     const u32x16 id = load_words(d.id + i);
     u32x16 words[4];
     philox(d.seed, d.stream, d.row, id, words);
-    const vf drawn = vf(__builtin_convertvector(i32x16(words[0] >> 1), f32x16)) * vf(0x1p-31f);
+    const vf drawn = vf::from(i32x16(words[0] >> 1)) * vf(0x1p-31f);
     joined = joined & (drawn < a + part * (b - a));
     std::int32_t chosen[lanes];
     const int n = compress(chosen, i32x16(id), joined);
@@ -117,8 +117,7 @@ inline void draw_synapses(const sparse::SynapseDraw &d) {
     }
     const vf w = d.w ? load(d.w + i) : value(d.weight, words[1]);
     const i32x16 q = nearest(minimum(maximum(w * vf(d.scale), vf(-32767.0f)), vf(32767.0f)));
-    vf steps = d.steps ? vf(__builtin_convertvector(i32x16(load_words(d.steps + i)), f32x16))
-                       : value(d.delay, words[2]);
+    vf steps = d.steps ? vf::from(i32x16(load_words(d.steps + i))) : value(d.delay, words[2]);
     if (d.more)
       steps = steps + load(d.more + i);
     const i32x16 delay = nearest(minimum(maximum(steps, vf(1.0f)), vf(static_cast<float>(d.span))));

@@ -23,7 +23,7 @@ template <> struct mask_of<float> {
 };
 template <class T> using mask = typename mask_of<T>::type;
 
-template <class T> FASTSNN_FN T lit(float x) { return T(x); }
+template <class T> FASTSNN_FN T lit(double x) { return T(static_cast<float>(x)); }
 
 FASTSNN_FN bool invert(bool a) { return !a; }
 

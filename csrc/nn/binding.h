@@ -21,25 +21,25 @@ inline void run_sequence(const std::string &model, bool backward, int threads,
   Sequence s = {};
   s.steps = number<std::int64_t>(d, "steps");
   s.columns = number<std::int64_t>(d, "columns");
-  s.x = pointer<const float>(d, "x");
-  s.state = pointer<const float>(d, "state");
-  s.param = pointer<const float>(d, "param");
+  s.x = pointer<const real>(d, "x");
+  s.state = pointer<const real>(d, "state");
+  s.param = pointer<const real>(d, "param");
   s.scalar = number<bool>(d, "scalar");
   s.record = index_below(d, "record", static_cast<std::size_t>(kernel->n_state()));
   if (backward) {
-    s.g_spike = pointer<const float>(d, "g_spike");
-    s.g_trail = pointer<const float>(d, "g_trail");
-    s.g_last = pointer<const float>(d, "g_last");
+    s.g_spike = pointer<const real>(d, "g_spike");
+    s.g_trail = pointer<const real>(d, "g_trail");
+    s.g_last = pointer<const real>(d, "g_last");
     s.surrogate = number<int>(d, "surrogate");
-    s.alpha = number<float>(d, "alpha");
+    s.alpha = number<real>(d, "alpha");
     s.through_reset = number<bool>(d, "through_reset");
-    s.g_x = pointer<float>(d, "g_x");
-    s.g_state = pointer<float>(d, "g_state");
-    s.g_param = pointer<float>(d, "g_param");
+    s.g_x = pointer<real>(d, "g_x");
+    s.g_state = pointer<real>(d, "g_state");
+    s.g_param = pointer<real>(d, "g_param");
   } else {
-    s.spike = pointer<float>(d, "spike");
-    s.trail = pointer<float>(d, "trail");
-    s.last = pointer<float>(d, "last");
+    s.spike = pointer<real>(d, "spike");
+    s.trail = pointer<real>(d, "trail");
+    s.last = pointer<real>(d, "last");
   }
   py::gil_scoped_release release;
   run_sequence(*kernel, s, backward, threads);

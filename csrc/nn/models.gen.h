@@ -52,10 +52,10 @@ struct DrivenIFAdjoint {
     const T g_new_v = grad[0];
     const auto v_1 = (v + (gain * i_syn));
     const auto spike = ((v_1 - v_thresh) > margin);
-    const auto g_0 = where(spike, g_new_v, lit<T>(0.0f));
-    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0f)));
+    const auto g_0 = where(spike, g_new_v, lit<T>(0.0));
+    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0)));
     const auto g_2 = (g_1 * slope(((v_1 - v_thresh) - margin)));
-    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0f), g_new_v)) + g_2);
+    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0), g_new_v)) + g_2);
     grad[0] = g_3;
     if constexpr (learns) {
       g_param[0] = g_param[0] + (g_3 * i_syn);
@@ -118,10 +118,10 @@ struct DrivenLIFAdjoint {
     const T g_new_v = grad[0];
     const auto v_1 = (v + (decay * ((v_rest - v) + (r * i_syn))));
     const auto spike = ((v_1 - v_thresh) > margin);
-    const auto g_0 = where(spike, g_new_v, lit<T>(0.0f));
-    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0f)));
+    const auto g_0 = where(spike, g_new_v, lit<T>(0.0));
+    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0)));
     const auto g_2 = (g_1 * slope(((v_1 - v_thresh) - margin)));
-    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0f), g_new_v)) + g_2);
+    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0), g_new_v)) + g_2);
     const auto g_4 = (g_3 * decay);
     grad[0] = (g_3 + (-g_4));
     if constexpr (learns) {
@@ -197,10 +197,10 @@ struct DrivenCubaLIFAdjoint {
     const auto i_1 = (i + (decay_syn * ((w_in * i_syn) - i)));
     const auto v_1 = (v + (decay * ((v_rest - v) + (r * i_1))));
     const auto spike = ((v_1 - v_thresh) > margin);
-    const auto g_0 = where(spike, g_new_v, lit<T>(0.0f));
-    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0f)));
+    const auto g_0 = where(spike, g_new_v, lit<T>(0.0));
+    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0)));
     const auto g_2 = (g_1 * slope(((v_1 - v_thresh) - margin)));
-    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0f), g_new_v)) + g_2);
+    const auto g_3 = (((g_0 * keep) + where(spike, lit<T>(0.0), g_new_v)) + g_2);
     const auto g_4 = (g_3 * decay);
     const auto g_5 = (g_new_i + (g_4 * r));
     const auto g_6 = (g_5 * decay_syn);
@@ -278,11 +278,11 @@ struct JumpCubaLIFAdjoint {
     const auto i_1 = (i + i_syn);
     const auto v_1 = (v + (decay * ((v_rest - v) + i_1)));
     const auto spike = ((v_1 - v_thresh) > margin);
-    const auto g_0 = where(spike, g_new_v, lit<T>(0.0f));
-    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0f)));
+    const auto g_0 = where(spike, g_new_v, lit<T>(0.0));
+    const auto g_1 = (g_spike + where((through_reset > lit<T>(0.0)), (g_new_v * (((keep * v_1) + jump) - v_1)), lit<T>(0.0)));
     const auto g_2 = (g_1 * slope(((v_1 - v_thresh) - margin)));
     const auto g_3 = (-g_new_i);
-    const auto g_4 = (((g_0 * keep) + where(spike, lit<T>(0.0f), g_new_v)) + g_2);
+    const auto g_4 = (((g_0 * keep) + where(spike, lit<T>(0.0), g_new_v)) + g_2);
     const auto g_5 = (g_4 * decay);
     const auto g_6 = ((g_new_i + (g_3 * decay_syn)) + g_5);
     grad[0] = (g_4 + (-g_5));
@@ -324,11 +324,11 @@ struct Leaky {
     const T keep = param[4];
     const T jump = param[5];
     T v = state[0];
-    auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0f)));
+    auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0)));
     v = ((beta * where(held, (keep * v), v)) + i_syn);
-    v = (v + where(held, jump, lit<T>(0.0f)));
+    v = (v + where(held, jump, lit<T>(0.0)));
     spike = ((v - v_thresh) > margin);
-    v = where((delayed > lit<T>(0.0f)), v, where(spike, ((keep * v) + jump), v));
+    v = where((delayed > lit<T>(0.0)), v, where(spike, ((keep * v) + jump), v));
     state[0] = v;
     return spike;
   }
@@ -348,24 +348,24 @@ struct LeakyAdjoint {
     const T jump = param[5];
     const T v = state[0];
     const T g_new_v = grad[0];
-    const auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0f)));
+    const auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0)));
     const auto v_1 = ((beta * where(held, (keep * v), v)) + i_syn);
-    const auto v_2 = (v_1 + where(held, jump, lit<T>(0.0f)));
+    const auto v_2 = (v_1 + where(held, jump, lit<T>(0.0)));
     const auto spike = ((v_2 - v_thresh) > margin);
-    const auto g_0 = where((delayed > lit<T>(0.0f)), lit<T>(0.0f), g_new_v);
-    const auto g_1 = where(spike, g_0, lit<T>(0.0f));
-    const auto g_2 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_0 * (((keep * v_2) + jump) - v_2)), lit<T>(0.0f)));
+    const auto g_0 = where((delayed > lit<T>(0.0)), lit<T>(0.0), g_new_v);
+    const auto g_1 = where(spike, g_0, lit<T>(0.0));
+    const auto g_2 = (g_spike + where((through_reset > lit<T>(0.0)), (g_0 * (((keep * v_2) + jump) - v_2)), lit<T>(0.0)));
     const auto g_3 = (g_2 * slope(((v_2 - v_thresh) - margin)));
-    const auto g_4 = (((where((delayed > lit<T>(0.0f)), g_new_v, lit<T>(0.0f)) + (g_1 * keep)) + where(spike, lit<T>(0.0f), g_0)) + g_3);
+    const auto g_4 = (((where((delayed > lit<T>(0.0)), g_new_v, lit<T>(0.0)) + (g_1 * keep)) + where(spike, lit<T>(0.0), g_0)) + g_3);
     const auto g_5 = (g_4 * beta);
-    const auto g_6 = where(held, g_5, lit<T>(0.0f));
-    grad[0] = ((g_6 * keep) + where(held, lit<T>(0.0f), g_5));
+    const auto g_6 = where(held, g_5, lit<T>(0.0));
+    grad[0] = ((g_6 * keep) + where(held, lit<T>(0.0), g_5));
     if constexpr (learns) {
       g_param[0] = g_param[0] + (g_4 * where(held, (keep * v), v));
       g_param[2] = g_param[2] + (-g_3);
       g_param[3] = g_param[3] + (-g_3);
       g_param[4] = g_param[4] + ((g_1 * v_2) + (g_6 * v));
-      g_param[5] = g_param[5] + (g_1 + where(held, g_4, lit<T>(0.0f)));
+      g_param[5] = g_param[5] + (g_1 + where(held, g_4, lit<T>(0.0)));
     }
     return g_4;
   }
@@ -397,12 +397,12 @@ struct Synaptic {
     const T jump = param[6];
     T v = state[0];
     T i = state[1];
-    auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0f)));
+    auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0)));
     i = ((decay_syn * i) + i_syn);
     v = ((beta * v) + i);
     v = where(held, ((keep * v) + jump), v);
     spike = ((v - v_thresh) > margin);
-    v = where((delayed > lit<T>(0.0f)), v, where(spike, ((keep * v) + jump), v));
+    v = where((delayed > lit<T>(0.0)), v, where(spike, ((keep * v) + jump), v));
     state[0] = v;
     state[1] = i;
     return spike;
@@ -426,18 +426,18 @@ struct SynapticAdjoint {
     const T i = state[1];
     const T g_new_v = grad[0];
     const T g_new_i = grad[1];
-    const auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0f)));
+    const auto held = (((v - v_thresh) > margin) & (delayed > lit<T>(0.0)));
     const auto i_1 = ((decay_syn * i) + i_syn);
     const auto v_1 = ((beta * v) + i_1);
     const auto v_2 = where(held, ((keep * v_1) + jump), v_1);
     const auto spike = ((v_2 - v_thresh) > margin);
-    const auto g_0 = where((delayed > lit<T>(0.0f)), lit<T>(0.0f), g_new_v);
-    const auto g_1 = where(spike, g_0, lit<T>(0.0f));
-    const auto g_2 = (g_spike + where((through_reset > lit<T>(0.0f)), (g_0 * (((keep * v_2) + jump) - v_2)), lit<T>(0.0f)));
+    const auto g_0 = where((delayed > lit<T>(0.0)), lit<T>(0.0), g_new_v);
+    const auto g_1 = where(spike, g_0, lit<T>(0.0));
+    const auto g_2 = (g_spike + where((through_reset > lit<T>(0.0)), (g_0 * (((keep * v_2) + jump) - v_2)), lit<T>(0.0)));
     const auto g_3 = (g_2 * slope(((v_2 - v_thresh) - margin)));
-    const auto g_4 = (((where((delayed > lit<T>(0.0f)), g_new_v, lit<T>(0.0f)) + (g_1 * keep)) + where(spike, lit<T>(0.0f), g_0)) + g_3);
-    const auto g_5 = where(held, g_4, lit<T>(0.0f));
-    const auto g_6 = ((g_5 * keep) + where(held, lit<T>(0.0f), g_4));
+    const auto g_4 = (((where((delayed > lit<T>(0.0)), g_new_v, lit<T>(0.0)) + (g_1 * keep)) + where(spike, lit<T>(0.0), g_0)) + g_3);
+    const auto g_5 = where(held, g_4, lit<T>(0.0));
+    const auto g_6 = ((g_5 * keep) + where(held, lit<T>(0.0), g_4));
     const auto g_7 = (g_new_i + g_6);
     grad[0] = (g_6 * beta);
     grad[1] = (g_7 * decay_syn);
@@ -455,60 +455,60 @@ struct SynapticAdjoint {
 
 template <class T>
 FASTSNN_FN T slope_atan([[maybe_unused]] T u, T alpha) {
-  const T x = ((lit<T>(1.5707963267948966f) * alpha) * u);
-  return ((lit<T>(0.5f) * alpha) / (lit<T>(1.0f) + (x * x)));
+  const T x = ((lit<T>(1.5707963267948966) * alpha) * u);
+  return ((lit<T>(0.5) * alpha) / (lit<T>(1.0) + (x * x)));
 }
 
 template <class T>
 FASTSNN_FN T slope_sigmoid([[maybe_unused]] T u, T alpha) {
   const T e = exp((-(alpha * abs(u))));
-  return ((alpha * e) / ((lit<T>(1.0f) + e) * (lit<T>(1.0f) + e)));
+  return ((alpha * e) / ((lit<T>(1.0) + e) * (lit<T>(1.0) + e)));
 }
 
 template <class T>
 FASTSNN_FN T slope_fast_sigmoid([[maybe_unused]] T u, T alpha) {
-  const T x = (lit<T>(1.0f) + (alpha * abs(u)));
-  return (lit<T>(1.0f) / (x * x));
+  const T x = (lit<T>(1.0) + (alpha * abs(u)));
+  return (lit<T>(1.0) / (x * x));
 }
 
 template <class T>
 FASTSNN_FN T slope_superspike([[maybe_unused]] T u, T alpha) {
-  const T x = (lit<T>(1.0f) + abs(u));
+  const T x = (lit<T>(1.0) + abs(u));
   return (alpha / (x * x));
 }
 
 template <class T>
 FASTSNN_FN T slope_soft_sign([[maybe_unused]] T u, T alpha) {
-  const T x = (lit<T>(1.0f) + (alpha * abs(u)));
-  return ((lit<T>(0.5f) * alpha) / (x * x));
+  const T x = (lit<T>(1.0) + (alpha * abs(u)));
+  return ((lit<T>(0.5) * alpha) / (x * x));
 }
 
 template <class T>
 FASTSNN_FN T slope_triangle([[maybe_unused]] T u, T alpha) {
-  const T x = (lit<T>(1.0f) - abs(u));
-  return (alpha * where((x > lit<T>(0.0f)), x, lit<T>(0.0f)));
+  const T x = (lit<T>(1.0) - abs(u));
+  return (alpha * where((x > lit<T>(0.0)), x, lit<T>(0.0)));
 }
 
 template <class T>
 FASTSNN_FN T slope_piecewise_quadratic([[maybe_unused]] T u, T alpha) {
-  const T x = (lit<T>(1.0f) - (alpha * abs(u)));
-  return (alpha * where((x > lit<T>(0.0f)), x, lit<T>(0.0f)));
+  const T x = (lit<T>(1.0) - (alpha * abs(u)));
+  return (alpha * where((x > lit<T>(0.0)), x, lit<T>(0.0)));
 }
 
 template <class T>
 FASTSNN_FN T slope_piecewise_exp([[maybe_unused]] T u, T alpha) {
-  return ((lit<T>(0.5f) * alpha) * exp((-(alpha * abs(u)))));
+  return ((lit<T>(0.5) * alpha) * exp((-(alpha * abs(u)))));
 }
 
 template <class T>
 FASTSNN_FN T slope_erf([[maybe_unused]] T u, T alpha) {
   const T x = (alpha * u);
-  return ((lit<T>(0.5641895835477563f) * alpha) * exp((-(x * x))));
+  return ((lit<T>(0.5641895835477563) * alpha) * exp((-(x * x))));
 }
 
 template <class T>
 FASTSNN_FN T slope_straight_through([[maybe_unused]] T u, T alpha) {
-  return (alpha + lit<T>(0.0f));
+  return (alpha + lit<T>(0.0));
 }
 
 template <class T>
@@ -538,7 +538,7 @@ struct Slope {
     case 9:
       return slope_straight_through<T>(u, alpha);
     default:
-      return lit<T>(0.0f);
+      return lit<T>(0.0);
     }
   }
 };

@@ -14,22 +14,22 @@ namespace fastsnn::inline FASTSNN_ISA {
 namespace {
 
 constexpr std::int64_t widest = 32 * lanes;
-// states of a tile that backward keeps, in floats: half of a common second-level cache
+// states of a tile that backward keeps, in numbers: half of a common second-level cache
 constexpr std::int64_t most_kept = 128 * 1024;
 
-vf load_n(const float *p, int count) { return count == lanes ? load(p) : load(p, count); }
-void store_n(float *p, vf x, int count) { count == lanes ? store(p, x) : store(p, x, count); }
+vr load_n(const real *p, int count) { return count == lanes ? load(p) : load(p, count); }
+void store_n(real *p, vr x, int count) { count == lanes ? store(p, x) : store(p, x, count); }
 
 struct Nothing {};
 
 // scratch of a tile, aligned to cache lines
-class Floats {
+class Numbers {
 public:
-  explicit Floats(std::int64_t n) : all_(new vf[static_cast<std::size_t>(n / lanes)]) {}
-  float *at(std::int64_t row) const { return reinterpret_cast<float *>(all_.get()) + row; }
+  explicit Numbers(std::int64_t n) : all_(new vr[static_cast<std::size_t>(n / lanes)]) {}
+  real *at(std::int64_t row) const { return reinterpret_cast<real *>(all_.get()) + row; }
 
 private:
-  std::unique_ptr<vf[]> all_;
+  std::unique_ptr<vr[]> all_;
 };
 
 template <class Model, class Adjoint> class Kernel final : public SequenceKernel {
@@ -45,11 +45,11 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
   }
 
   template <bool scalar> struct Params {
-    vf value[n_params];
+    vr value[n_params];
     explicit Params(const Sequence &s) {
       if constexpr (scalar)
         for (int k = 0; k < n_params; ++k)
-          value[k] = vf(s.param[k]);
+          value[k] = vr(s.param[k]);
     }
     [[gnu::always_inline]] void go_to(const Sequence &s, std::int64_t j, int count) {
       if constexpr (!scalar)
@@ -59,40 +59,40 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
   };
 
   // one step of one group; the state is changed
-  [[gnu::always_inline]] static vm step(vf *state, vf x, const vf *param) {
-    return Model::template step<vf>(state, nullptr, x, none(), param, Nothing{});
+  [[gnu::always_inline]] static vm step(vr *state, vr x, const vr *param) {
+    return Model::template step<vr>(state, nullptr, x, none(), param, Nothing{});
   }
 
-  [[gnu::always_inline]] static void load_state(vf *state, const float *from, std::int64_t stride) {
+  [[gnu::always_inline]] static void load_state(vr *state, const real *from, std::int64_t stride) {
     for (int k = 0; k < n_states; ++k)
       state[k] = load(from + k * stride);
   }
 
-  [[gnu::always_inline]] static void store_state(float *to, const vf *state, std::int64_t stride) {
+  [[gnu::always_inline]] static void store_state(real *to, const vr *state, std::int64_t stride) {
     for (int k = 0; k < n_states; ++k)
       store(to + k * stride, state[k]);
   }
 
-  static void take(const float *from, const Sequence &s, Range tile, float *to) {
+  static void take(const real *from, const Sequence &s, Range tile, real *to) {
     for (int k = 0; k < n_states; ++k)
       for_groups(tile, [&](std::int64_t j, std::int64_t g, int count) {
-        store(to + k * widest + g, from ? load_n(from + k * s.columns + j, count) : vf(0.0f));
+        store(to + k * widest + g, from ? load_n(from + k * s.columns + j, count) : vr(0.0f));
       });
   }
 
-  static void give(const float *from, const Sequence &s, Range tile, float *to) {
+  static void give(const real *from, const Sequence &s, Range tile, real *to) {
     for (int k = 0; k < n_states && to; ++k)
       for_groups(tile, [&](std::int64_t j, std::int64_t g, int count) {
         store_n(to + k * s.columns + j, load(from + k * widest + g), count);
       });
   }
 
-  template <bool scalar> static void forward_tile(const Sequence &s, Range tile, float *states) {
+  template <bool scalar> static void forward_tile(const Sequence &s, Range tile, real *states) {
     Params<scalar> params(s);
     take(s.state, s, tile, states);
     for (std::int64_t t = 0; t < s.steps; ++t)
       for_groups(tile, [&](std::int64_t j, std::int64_t g, int count) {
-        vf state[n_states];
+        vr state[n_states];
         params.go_to(s, j, count);
         load_state(state, states + g, widest);
         const vm spike = step(state, load_n(s.x + t * s.columns + j, count), params.value);
@@ -107,12 +107,12 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
 
   // kept: [steps, n_state, widest], the states before every step
   template <bool scalar>
-  static void keep_states(const Sequence &s, Range tile, float *states, float *kept) {
+  static void keep_states(const Sequence &s, Range tile, real *states, real *kept) {
     Params<scalar> params(s);
     take(s.state, s, tile, states);
     for (std::int64_t t = 0; t < s.steps; ++t)
       for_groups(tile, [&](std::int64_t j, std::int64_t g, int count) {
-        vf state[n_states];
+        vr state[n_states];
         load_state(state, states + g, widest);
         store_state(kept + t * n_states * width(s) + g, state, width(s));
         if (t + 1 == s.steps)
@@ -124,10 +124,10 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
   }
 
   template <bool scalar, bool learns>
-  static void return_tile(const Sequence &s, Range tile, float *grads, const float *kept,
-                          float *g_params) {
-    const models::Slope<vf> slope{s.surrogate, vf(s.alpha)};
-    const vf through(s.through_reset ? 1.0f : 0.0f);
+  static void return_tile(const Sequence &s, Range tile, real *grads, const real *kept,
+                          real *g_params) {
+    const models::Slope<vr> slope{s.surrogate, vr(s.alpha)};
+    const vr through(s.through_reset ? 1.0f : 0.0f);
     Params<scalar> params(s);
     take(s.g_last, s, tile, grads);
     if constexpr (learns)
@@ -135,7 +135,7 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
     for (std::int64_t t = s.steps - 1; t >= 0; --t)
       for_groups(tile, [&](std::int64_t j, std::int64_t g, int count) {
         const std::int64_t at = t * s.columns + j;
-        vf state[n_states], grad[n_states], g_param[n_params];
+        vr state[n_states], grad[n_states], g_param[n_params];
         params.go_to(s, j, count);
         load_state(state, kept + t * n_states * width(s) + g, width(s));
         load_state(grad, grads + g, widest);
@@ -143,8 +143,8 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
           grad[s.record] = grad[s.record] + load_n(s.g_trail + at, count);
         for (int k = 0; k < n_params && learns; ++k)
           g_param[k] = load(g_params + k * widest + g);
-        const vf g_spike = s.g_spike ? load_n(s.g_spike + at, count) : vf(0.0f);
-        const vf g_x = Adjoint::template run<learns, vf>(
+        const vr g_spike = s.g_spike ? load_n(s.g_spike + at, count) : vr(0.0f);
+        const vr g_x = Adjoint::template run<learns, vr>(
             state, load_n(s.x + at, count), params.value, through, grad, g_spike, g_param, slope);
         store_n(s.g_x + at, g_x, count);
         store_state(grads + g, grad, widest);
@@ -170,7 +170,7 @@ template <class Model, class Adjoint> class Kernel final : public SequenceKernel
   }
 
   template <bool scalar, bool learns> static void back(const Sequence &s, Range range) {
-    const Floats states(n_states * widest), grads(n_states * widest), g_params(n_params * widest),
+    const Numbers states(n_states * widest), grads(n_states * widest), g_params(n_params * widest),
         kept(s.steps * n_states * width(s));
     for_tiles(range, width(s), [&](Range tile) {
       keep_states<scalar>(s, tile, states.at(0), kept.at(0));
@@ -184,7 +184,7 @@ public:
   int n_param() const override { return n_params; }
 
   void forward(const Sequence &s, Range range) const override {
-    const Floats states(n_states * widest);
+    const Numbers states(n_states * widest);
     for_tiles(range, widest, [&](Range tile) {
       s.scalar ? forward_tile<true>(s, tile, states.at(0))
                : forward_tile<false>(s, tile, states.at(0));

@@ -42,8 +42,8 @@ struct NearDraw {
 
 // one number, or a quantile table
 struct Table {
-  const float *ptr;
-  bool is_one;
+  const float *ptr = nullptr;
+  bool is_one = true;
 };
 
 // The synapses of one source in one projection.

@@ -33,6 +33,12 @@ inline int one_of(const py::dict &d, const char *key, std::initializer_list<cons
   return static_cast<int>(found - names.begin());
 }
 
+inline sparse::Table table(const py::dict &d, const char *key) {
+  std::int64_t n = 0;
+  const auto *ptr = sized_array<const float>(d, key, n);
+  return {ptr, n == 1};
+}
+
 inline void list(sparse::SparsePlan &s, const py::dict &d) {
   std::int64_t n = 0;
   s.row_ptr = sized_array<const std::int64_t>(d, "row_ptr", n);
@@ -74,8 +80,8 @@ inline sparse::SparsePlan sparse_projection(const py::dict &d, const std::vector
   s.largest_delay = number<std::int64_t>(d, "largest_delay");
   if (s.largest_delay < 1 || s.largest_delay > 0xffff)
     throw py::value_error("sparse projection '" + s.name + "': delays exceed 65,535 steps");
-  s.weight = column(get(d, "weight"));
-  s.delay = column(get(d, "delay"));
+  s.weight = table(d, "weight");
+  s.delay = table(d, "delay");
   s.number = static_cast<sparse::Number>(one_of(d, "number", {"fixed", "binomial", "thrown"}));
   s.n = number<std::int64_t>(d, "n");
   s.thresholds = sized_array<const std::int64_t>(d, "thresholds", s.n_thresholds);

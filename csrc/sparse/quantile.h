@@ -19,10 +19,9 @@ inline constexpr int fraction_bits = 17, bias = 126 << 6, nodes = 32 * 64 + 2;
 inline vf quantile(const float *table, u32x16 word) {
   using namespace quantile_detail;
   const i32x16 upper = i32x16(word) >> 31, m = i32x16(word) ^ upper;
-  const vf x = maximum(vf(__builtin_convertvector(m, f32x16)), vf(0.5f));
+  const vf x = maximum(vf::from(m), vf(0.5f));
   const i32x16 bits = i32x16(x.v), at = (bits >> fraction_bits) - bias + (upper & nodes);
-  const vf part = vf(__builtin_convertvector(bits & ((1 << fraction_bits) - 1), f32x16)) *
-                  vf(1.0f / (1 << fraction_bits));
+  const vf part = vf::from(bits & ((1 << fraction_bits) - 1)) * vf(1.0f / (1 << fraction_bits));
   const vf a = gather(table, at, lanes), b = gather(table + 1, at, lanes);
   return a + part * (b - a);
 }

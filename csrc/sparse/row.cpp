@@ -14,7 +14,6 @@ constexpr std::int64_t spare = 16; // what kernels write beyond the end
 constexpr std::uint32_t never = 0xffffffff;
 constexpr std::size_t few = 8; // buckets for each synapse from which sorting beats counting
 
-Table table(Column c) { return {c.ptr, c.len == 1}; }
 } // namespace
 
 Sources::Sources(const Plan &plan, const Layout &layout, Pool &pool, Kept kept)
@@ -107,8 +106,8 @@ std::int64_t RowDrawer::draw_part(const Sources::Part &part, std::uint32_t neuro
   d.stream = spec.stream;
   d.row = neuron;
   d.skip = never;
-  d.weight = table(spec.weight);
-  d.delay = table(spec.delay);
+  d.weight = spec.weight;
+  d.delay = spec.delay;
   d.scale = spec.scale;
   d.group = part.group.data();
   d.span = sources_.span;

@@ -33,7 +33,7 @@ struct SparsePlan {
   float scale = 1.0f; // 1 / grain of the port
   std::int64_t largest_delay = 1;
   // quantile tables (quantile.h), or one number; not read where a list gives weights or delays
-  Column weight, delay;
+  Table weight, delay;
 
   Number number = Number::fixed;
   std::int64_t n = 0;

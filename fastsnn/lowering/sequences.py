@@ -86,7 +86,7 @@ class _Adjoint:
 
 
 def _adjoint_struct(model: type[Neuron]) -> str:
-    made = _Adjoint(model, to_cpp, "slope({})", "const T {} = {}[{}];", "lit<T>(0.0f)")
+    made = _Adjoint(model, to_cpp, "slope({})", "const T {} = {}[{}];", "lit<T>(0.0)")
     lines = [
         *made.unpack(),
         *(f"const auto {name} = {value};" for name, value in made.statements()),
@@ -123,7 +123,7 @@ def _surrogates() -> str:
         head = f"template <class T>\nFASTSNN_FN T slope_{name}({_QUIET}T u, T alpha)"
         texts.append(f"{head} {{\n{inside}\n}}\n")
         cases.append(f"    case {k}:\n      return slope_{name}<T>(u, alpha);")
-    cases.append("    default:\n      return lit<T>(0.0f);")
+    cases.append("    default:\n      return lit<T>(0.0);")
     choose = "\n".join(cases)
     return "\n".join(texts) + (
         f"\ntemplate <class T>\nstruct Slope {{\n  int kind;\n  T alpha;\n"

@@ -49,7 +49,7 @@ class Printer:
     def __call__(self, node: ast.expr) -> str:
         """Print one expression."""
         if isinstance(node, ast.Constant):
-            return f"lit<T>({float(node.value)!r}f)"
+            return f"lit<T>({float(node.value)!r})"
         if isinstance(node, ast.Name):
             return variable(node.id)
         if isinstance(node, ast.BinOp):
@@ -135,7 +135,7 @@ def _neuron_struct(model: type[Neuron]) -> str:
             return f"context.dot({kernels.index(kernel)}, {windows.index(window)})"
         if name == "where" and getattr(call.args[0], "id", "") == "learning":
             chosen = ", ".join(printer(a) for a in call.args[1:])
-            return f"where(learning != lit<T>(0.0f), {chosen})"
+            return f"where(learning != lit<T>(0.0), {chosen})"
         return None
 
     sent = {id(c) for _, e in before for c in ast.walk(e) if isinstance(c, ast.Call)}
@@ -254,7 +254,7 @@ def _rule_struct(model: type[Rule]) -> str:
             ),
             f"  return {Printer()(term.expression)};",
         ]
-    terms += ["} else {", "  return lit<T>(0.0f);", "}"] if terms else ["return lit<T>(0.0f);"]
+    terms += ["} else {", "  return lit<T>(0.0);", "}"] if terms else ["return lit<T>(0.0);"]
 
     def driven(at: str) -> str:
         return ", ".join(str(t.driven_by == at).lower() for t in model.terms) or "false"
