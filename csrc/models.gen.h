@@ -7,7 +7,7 @@
 namespace fastsnn::models {
 
 struct AdExCondAlpha {
-  static constexpr const char *name = "AdExCondAlpha";
+  static constexpr const char* name = "AdExCondAlpha";
   static constexpr int n_state = 7;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 22;
@@ -19,13 +19,10 @@ struct AdExCondAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -65,26 +62,22 @@ struct AdExCondAlpha {
     auto next_g_inh = ((g_inh + (dg_inh * dt)) * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
-               free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
     x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
     auto y = (w + (lit<T>(0.5) * l1));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
     y = (w + (lit<T>(0.5) * l2));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
     v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
     w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
@@ -107,12 +100,12 @@ struct AdExCondAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct AdExCondExp {
-  static constexpr const char *name = "AdExCondExp";
+  static constexpr const char* name = "AdExCondExp";
   static constexpr int n_state = 5;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 18;
@@ -124,13 +117,10 @@ struct AdExCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -164,26 +154,22 @@ struct AdExCondExp {
     auto next_g_inh = (g_inh * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = (((g_ex * (e_rev_ex - x)) + (g_inh * (e_rev_inh - x))) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
-               free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
     x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
     auto y = (w + (lit<T>(0.5) * l1));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
     y = (w + (lit<T>(0.5) * l2));
     s = (((half_g_ex * (e_rev_ex - x)) + (half_g_inh * (e_rev_inh - x))) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = (((next_g_ex * (e_rev_ex - x)) + (next_g_inh * (e_rev_inh - x))) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
     v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
     w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
@@ -202,12 +188,12 @@ struct AdExCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct AdExExp {
-  static constexpr const char *name = "AdExExp";
+  static constexpr const char* name = "AdExExp";
   static constexpr int n_state = 5;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 16;
@@ -219,13 +205,10 @@ struct AdExExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T per_w = param[2];
@@ -257,26 +240,22 @@ struct AdExExp {
     auto next_i_inh = (i_inh * decay_inh);
     auto x = minimum(v, v_spike);
     auto s = ((i_ex + i_inh) + i);
-    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) *
-               free);
+    auto k1 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - w) + s) * free);
     auto l1 = (((a * (x - v_rest)) - w) * per_w);
     x = minimum((v + (lit<T>(0.5) * k1)), v_spike);
     auto y = (w + (lit<T>(0.5) * l1));
     s = ((half_i_ex + half_i_inh) + i);
-    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k2 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l2 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + (lit<T>(0.5) * k2)), v_spike);
     y = (w + (lit<T>(0.5) * l2));
     s = ((half_i_ex + half_i_inh) + i);
-    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k3 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l3 = (((a * (x - v_rest)) - y) * per_w);
     x = minimum((v + k3), v_spike);
     y = (w + l3);
     s = ((next_i_ex + next_i_inh) + i);
-    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) *
-               free);
+    auto k4 = ((((g_leak * ((v_rest - x) + (delta_t * exp(((x - v_thresh) / delta_t))))) - y) + s) * free);
     auto l4 = (((a * (x - v_rest)) - y) * per_w);
     v = (v + (((k1 + (lit<T>(2.0) * (k2 + k3))) + k4) * lit<T>(0.16666667)));
     w = (w + (((l1 + (lit<T>(2.0) * (l2 + l3))) + l4) * lit<T>(0.16666667)));
@@ -295,12 +274,12 @@ struct AdExExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct AdaptiveLIF {
-  static constexpr const char *name = "AdaptiveLIF";
+  static constexpr const char* name = "AdaptiveLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -312,8 +291,7 @@ struct AdaptiveLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -321,10 +299,7 @@ struct AdaptiveLIF {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -347,8 +322,7 @@ struct AdaptiveLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
@@ -358,7 +332,7 @@ struct AdaptiveLIF {
 };
 
 struct BoostedLIF {
-  static constexpr const char *name = "BoostedLIF";
+  static constexpr const char* name = "BoostedLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
@@ -370,13 +344,10 @@ struct BoostedLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T t_refrac = param[2];
@@ -395,12 +366,12 @@ struct BoostedLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct CSRM {
-  static constexpr const char *name = "CSRM";
+  static constexpr const char* name = "CSRM";
   static constexpr int n_state = 1;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 6;
@@ -412,8 +383,7 @@ struct CSRM {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -421,10 +391,7 @@ struct CSRM {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T lbound = param[5];
@@ -438,8 +405,7 @@ struct CSRM {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[4];
     T theta = shared[0];
@@ -449,7 +415,7 @@ struct CSRM {
 };
 
 struct CompetitiveLIF {
-  static constexpr const char *name = "CompetitiveLIF";
+  static constexpr const char* name = "CompetitiveLIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -461,8 +427,7 @@ struct CompetitiveLIF {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = true;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     const T theta_plus = param[7];
@@ -471,10 +436,7 @@ struct CompetitiveLIF {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -497,12 +459,12 @@ struct CompetitiveLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct CurrentLIF {
-  static constexpr const char *name = "CurrentLIF";
+  static constexpr const char* name = "CurrentLIF";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -514,13 +476,10 @@ struct CurrentLIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T decay_i = param[1];
     const T v_thresh = param[2];
@@ -547,12 +506,12 @@ struct CurrentLIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct DiehlAndCook {
-  static constexpr const char *name = "DiehlAndCook";
+  static constexpr const char* name = "DiehlAndCook";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 1;
   static constexpr int n_param = 10;
@@ -564,8 +523,7 @@ struct DiehlAndCook {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T decay_theta = param[2];
     T theta = shared[0];
@@ -573,10 +531,7 @@ struct DiehlAndCook {
     shared[0] = theta;
   }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[1];
     const T v_thresh = param[3];
     const T v_rest = param[4];
@@ -599,8 +554,7 @@ struct DiehlAndCook {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
     const T learning = param[0];
     const T theta_plus = param[7];
     T theta = shared[0];
@@ -610,7 +564,7 @@ struct DiehlAndCook {
 };
 
 struct HHCondExp {
-  static constexpr const char *name = "HHCondExp";
+  static constexpr const char* name = "HHCondExp";
   static constexpr int n_state = 7;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 17;
@@ -622,13 +576,10 @@ struct HHCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T half_dt = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -658,35 +609,20 @@ struct HHCondExp {
     auto before = v;
     auto u = (v - v_offset);
     auto x = ((lit<T>(13.0) - u) * lit<T>(0.25));
-    auto alpha =
-        (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)),
-                              (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                              (x / (exp(x) - lit<T>(1.0)))));
+    auto alpha = (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0)))));
     x = ((u - lit<T>(40.0)) * lit<T>(0.2));
-    auto rate = (alpha + (lit<T>(1.4) *
-                          where((abs(x) < lit<T>(0.1)),
-                                (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                                (x / (exp(x) - lit<T>(1.0))))));
+    auto rate = (alpha + (lit<T>(1.4) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0))))));
     x = (rate * half_dt);
-    m = (m +
-         (((alpha - (rate * m)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     alpha = (lit<T>(0.128) * exp(((lit<T>(17.0) - u) * lit<T>(0.055555556))));
     rate = (alpha + (lit<T>(4.0) / (lit<T>(1.0) + exp(((lit<T>(40.0) - u) * lit<T>(0.2))))));
     x = (rate * half_dt);
-    h = (h +
-         (((alpha - (rate * h)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     x = ((lit<T>(15.0) - u) * lit<T>(0.2));
-    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)),
-                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                                  (x / (exp(x) - lit<T>(1.0)))));
+    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0)))));
     rate = (alpha + (lit<T>(0.5) * exp(((lit<T>(10.0) - u) * lit<T>(0.025)))));
     x = (rate * half_dt);
-    n_gate =
-        (n_gate +
-         (((alpha - (rate * n_gate)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     auto na = (g_na * (((m * m) * m) * h));
     auto k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
     auto g_e = (g_ex * mean_ex);
@@ -694,40 +630,25 @@ struct HHCondExp {
     auto i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
     i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
     x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
-    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)),
-                                                                        lit<T>(0.5)))))));
+    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     g_ex = (g_ex * decay_ex);
     g_inh = (g_inh * decay_inh);
     u = (v - v_offset);
     x = ((lit<T>(13.0) - u) * lit<T>(0.25));
-    alpha = (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)),
-                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                                  (x / (exp(x) - lit<T>(1.0)))));
+    alpha = (lit<T>(1.28) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0)))));
     x = ((u - lit<T>(40.0)) * lit<T>(0.2));
-    rate = (alpha +
-            (lit<T>(1.4) * where((abs(x) < lit<T>(0.1)),
-                                 (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                                 (x / (exp(x) - lit<T>(1.0))))));
+    rate = (alpha + (lit<T>(1.4) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0))))));
     x = (rate * half_dt);
-    m = (m +
-         (((alpha - (rate * m)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    m = (m + (((alpha - (rate * m)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     alpha = (lit<T>(0.128) * exp(((lit<T>(17.0) - u) * lit<T>(0.055555556))));
     rate = (alpha + (lit<T>(4.0) / (lit<T>(1.0) + exp(((lit<T>(40.0) - u) * lit<T>(0.2))))));
     x = (rate * half_dt);
-    h = (h +
-         (((alpha - (rate * h)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    h = (h + (((alpha - (rate * h)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     x = ((lit<T>(15.0) - u) * lit<T>(0.2));
-    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)),
-                                  (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))),
-                                  (x / (exp(x) - lit<T>(1.0)))));
+    alpha = (lit<T>(0.16) * where((abs(x) < lit<T>(0.1)), (lit<T>(1.0) - (x * (lit<T>(0.5) - (x * lit<T>(0.083333336))))), (x / (exp(x) - lit<T>(1.0)))));
     rate = (alpha + (lit<T>(0.5) * exp(((lit<T>(10.0) - u) * lit<T>(0.025)))));
     x = (rate * half_dt);
-    n_gate =
-        (n_gate +
-         (((alpha - (rate * n_gate)) * half_dt) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    n_gate = (n_gate + (((alpha - (rate * n_gate)) * half_dt) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     na = (g_na * (((m * m) * m) * h));
     k = (g_k * ((n_gate * n_gate) * (n_gate * n_gate)));
     g_e = (g_ex * mean_ex);
@@ -735,8 +656,7 @@ struct HHCondExp {
     i = (((g_leak * (e_rev_leak - v)) + (na * (e_rev_na - v))) + (k * (e_rev_k - v)));
     i = ((i + ((g_e * (e_rev_ex - v)) + (g_i * (e_rev_inh - v)))) + (i_offset + i_syn));
     x = (((((g_leak + na) + k) + g_e) + g_i) * per_pa);
-    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)),
-                                                                        lit<T>(0.5)))))));
+    v = (v + ((i * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     g_ex = (g_ex * decay_ex);
     g_inh = (g_inh * decay_inh);
     g_ex = (g_ex + ex);
@@ -754,12 +674,12 @@ struct HHCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct IF {
-  static constexpr const char *name = "IF";
+  static constexpr const char* name = "IF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 5;
@@ -771,13 +691,10 @@ struct IF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T v_reset = param[1];
     const T t_refrac = param[2];
@@ -796,12 +713,12 @@ struct IF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct Izhikevich {
-  static constexpr const char *name = "Izhikevich";
+  static constexpr const char* name = "Izhikevich";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -813,13 +730,10 @@ struct Izhikevich {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -832,10 +746,8 @@ struct Izhikevich {
     T u = state[1];
     v = where(spike, c, v);
     u = where(spike, (u + d), u);
-    v = (v + (half_dt *
-              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
-    v = (v + (half_dt *
-              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
     u = (u + ((dt * a) * ((b * v) - u)));
     v = maximum(v, lbound);
     spike = (v >= v_thresh);
@@ -844,12 +756,12 @@ struct Izhikevich {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct Izhikevich2003 {
-  static constexpr const char *name = "Izhikevich2003";
+  static constexpr const char* name = "Izhikevich2003";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 8;
@@ -861,13 +773,10 @@ struct Izhikevich2003 {
   static constexpr bool uses_spike = true;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -880,10 +789,8 @@ struct Izhikevich2003 {
     T u = state[1];
     v = where(spike, c, v);
     u = where(spike, (u + d), u);
-    v = (v + (half_dt *
-              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
-    v = (v + (half_dt *
-              (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
+    v = (v + (half_dt * (((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + i_syn)));
     u = (u + ((dt * a) * ((b * v) - u)));
     v = maximum(v, lbound);
     spike = (v >= v_thresh);
@@ -892,12 +799,12 @@ struct Izhikevich2003 {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct IzhikevichDelta {
-  static constexpr const char *name = "IzhikevichDelta";
+  static constexpr const char* name = "IzhikevichDelta";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -909,13 +816,10 @@ struct IzhikevichDelta {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T a = param[0];
     const T b = param[1];
     const T c = param[2];
@@ -928,9 +832,7 @@ struct IzhikevichDelta {
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
     auto du = ((((b * v) - u) * a) * dt);
-    auto dv = ((((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) +
-                (i_offset + i_syn)) *
-               dt);
+    auto dv = ((((((lit<T>(0.04) * (v * v)) + (lit<T>(5.0) * v)) + lit<T>(140.0)) - u) + (i_offset + i_syn)) * dt);
     v = ((v + dv) + (ex + inh));
     u = (u + du);
     spike = (v >= v_thresh);
@@ -941,12 +843,12 @@ struct IzhikevichDelta {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIF {
-  static constexpr const char *name = "LIF";
+  static constexpr const char* name = "LIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -958,13 +860,10 @@ struct LIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -987,12 +886,12 @@ struct LIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIFAlpha {
-  static constexpr const char *name = "LIFAlpha";
+  static constexpr const char* name = "LIFAlpha";
   static constexpr int n_state = 6;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 16;
@@ -1004,13 +903,10 @@ struct LIFAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1035,8 +931,7 @@ struct LIFAlpha {
     T di_inh = state[5];
     const T ex = context.receptor(0);
     const T inh = context.receptor(1);
-    auto synaptic =
-        (((i_ex * from_ex) + (di_ex * slope_ex)) + ((i_inh * from_inh) + (di_inh * slope_inh)));
+    auto synaptic = (((i_ex * from_ex) + (di_ex * slope_ex)) + ((i_inh * from_inh) + (di_inh * slope_inh)));
     auto moved = (v + ((((v_rest - v) * leak) + ((i_offset + i_syn) * per_pa)) + synaptic));
     v = where((refrac > lit<T>(0.0)), v, moved);
     refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
@@ -1056,12 +951,12 @@ struct LIFAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIFCondAlpha {
-  static constexpr const char *name = "LIFCondAlpha";
+  static constexpr const char* name = "LIFCondAlpha";
   static constexpr int n_state = 6;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 18;
@@ -1073,13 +968,10 @@ struct LIFCondAlpha {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1110,10 +1002,7 @@ struct LIFCondAlpha {
     auto g_i = ((g_inh * mean_inh) + (dg_inh * slope_inh));
     auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
     auto x = (((g_leak + g_e) + g_i) * per_pa);
-    auto moved =
-        (v +
-         (((i + (i_offset + i_syn)) * per_pa) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     v = where((refrac > lit<T>(0.0)), v, moved);
     refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     g_ex = ((g_ex + (dg_ex * dt)) * decay_ex);
@@ -1132,12 +1021,12 @@ struct LIFCondAlpha {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIFCondExp {
-  static constexpr const char *name = "LIFCondExp";
+  static constexpr const char* name = "LIFCondExp";
   static constexpr int n_state = 4;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 13;
@@ -1149,13 +1038,10 @@ struct LIFCondExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T g_leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1179,10 +1065,7 @@ struct LIFCondExp {
     auto g_i = (g_inh * mean_inh);
     auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
     auto x = (((g_leak + g_e) + g_i) * per_pa);
-    auto moved =
-        (v +
-         (((i + (i_offset + i_syn)) * per_pa) /
-          (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
     v = where((refrac > lit<T>(0.0)), v, moved);
     refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
     g_ex = ((g_ex * decay_ex) + ex);
@@ -1197,12 +1080,12 @@ struct LIFCondExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIFDelta {
-  static constexpr const char *name = "LIFDelta";
+  static constexpr const char* name = "LIFDelta";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 7;
@@ -1214,13 +1097,10 @@ struct LIFDelta {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T n_refrac = param[2];
@@ -1243,12 +1123,12 @@ struct LIFDelta {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct LIFExp {
-  static constexpr const char *name = "LIFExp";
+  static constexpr const char* name = "LIFExp";
   static constexpr int n_state = 4;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 11;
@@ -1260,13 +1140,10 @@ struct LIFExp {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T leak = param[0];
     const T per_pa = param[1];
     const T decay_ex = param[2];
@@ -1300,12 +1177,12 @@ struct LIFExp {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct McCullochPitts {
-  static constexpr const char *name = "McCullochPitts";
+  static constexpr const char* name = "McCullochPitts";
   static constexpr int n_state = 1;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 1;
@@ -1317,13 +1194,10 @@ struct McCullochPitts {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     T v = state[0];
     v = (i_syn + lit<T>(0.0));
@@ -1332,12 +1206,12 @@ struct McCullochPitts {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct SRM0 {
-  static constexpr const char *name = "SRM0";
+  static constexpr const char* name = "SRM0";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 10;
@@ -1349,13 +1223,10 @@ struct SRM0 {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T decay = param[0];
     const T v_thresh = param[1];
     const T v_rest = param[2];
@@ -1384,12 +1255,12 @@ struct SRM0 {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct SubtractiveIF {
-  static constexpr const char *name = "SubtractiveIF";
+  static constexpr const char* name = "SubtractiveIF";
   static constexpr int n_state = 2;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 4;
@@ -1401,13 +1272,10 @@ struct SubtractiveIF {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T v_thresh = param[0];
     const T t_refrac = param[1];
     const T lbound = param[2];
@@ -1425,12 +1293,12 @@ struct SubtractiveIF {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct TsodyksMarkram {
-  static constexpr const char *name = "TsodyksMarkram";
+  static constexpr const char* name = "TsodyksMarkram";
   static constexpr int n_state = 3;
   static constexpr int n_shared = 0;
   static constexpr int n_param = 3;
@@ -1442,13 +1310,10 @@ struct TsodyksMarkram {
   static constexpr bool uses_spike = false;
   static constexpr bool uses_sent = false;
   template <class T>
-  static FASTSNN_FN void before([[maybe_unused]] T *shared, [[maybe_unused]] T n_sent,
-                                [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
   template <class T, class Context>
-  static FASTSNN_FN mask<T> step([[maybe_unused]] T *state, [[maybe_unused]] const T *shared,
-                                 [[maybe_unused]] T &i_syn, [[maybe_unused]] mask<T> spike,
-                                 [[maybe_unused]] const T *param,
-                                 [[maybe_unused]] const Context &context) {
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
     const T u_0 = param[0];
     const T decay_u = param[1];
     const T decay_r = param[2];
@@ -1467,12 +1332,12 @@ struct TsodyksMarkram {
     return spike;
   }
   template <class T>
-  static FASTSNN_FN void after([[maybe_unused]] T *shared, [[maybe_unused]] T n_spikes,
-                               [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
 };
 
 struct Hebbian {
-  static constexpr const char *name = "Hebbian";
+  static constexpr const char* name = "Hebbian";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1487,8 +1352,7 @@ struct Hebbian {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -1502,8 +1366,7 @@ struct Hebbian {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -1512,18 +1375,18 @@ struct Hebbian {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct MSTDP {
-  static constexpr const char *name = "MSTDP";
+  static constexpr const char* name = "MSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1538,8 +1401,7 @@ struct MSTDP {
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -1553,8 +1415,7 @@ struct MSTDP {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     T w = synapse[0];
     auto potentiation = term[0];
@@ -1563,8 +1424,7 @@ struct MSTDP {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[1];
     const T a_plus = param[2];
     T p_plus = own[0];
@@ -1572,8 +1432,7 @@ struct MSTDP {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_minus = param[3];
     const T a_minus = param[4];
     T p_minus = own[0];
@@ -1581,12 +1440,12 @@ struct MSTDP {
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct MSTDPET {
-  static constexpr const char *name = "MSTDPET";
+  static constexpr const char* name = "MSTDPET";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1601,8 +1460,7 @@ struct MSTDPET {
   static constexpr bool pre_driven[] = {false, true};
   static constexpr bool post_driven[] = {true, false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T p_plus = pre_side[1];
       const T post = post_side[0];
@@ -1616,8 +1474,7 @@ struct MSTDPET {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     const T tau_e = param[1];
     const T decay_e = param[2];
@@ -1632,8 +1489,7 @@ struct MSTDPET {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[4];
     const T a_plus = param[5];
     T p_plus = own[0];
@@ -1641,8 +1497,7 @@ struct MSTDPET {
     own[0] = ((p_plus * decay_plus) + (a_plus * pre));
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_minus = param[6];
     const T a_minus = param[7];
     T p_minus = own[0];
@@ -1650,12 +1505,12 @@ struct MSTDPET {
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct PairSTDP {
-  static constexpr const char *name = "PairSTDP";
+  static constexpr const char* name = "PairSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1670,8 +1525,7 @@ struct PairSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1685,8 +1539,7 @@ struct PairSTDP {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T w_min = param[3];
     const T w_max = param[4];
     const T nu_plus = param[5];
@@ -1701,8 +1554,7 @@ struct PairSTDP {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
@@ -1710,8 +1562,7 @@ struct PairSTDP {
     own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
@@ -1719,12 +1570,12 @@ struct PairSTDP {
     own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct PostPre {
-  static constexpr const char *name = "PostPre";
+  static constexpr const char* name = "PostPre";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1739,8 +1590,7 @@ struct PostPre {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -1754,8 +1604,7 @@ struct PostPre {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     T w = synapse[0];
@@ -1764,18 +1613,18 @@ struct PostPre {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct PowerSTDP {
-  static constexpr const char *name = "PowerSTDP";
+  static constexpr const char* name = "PowerSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -1790,8 +1639,7 @@ struct PowerSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1805,8 +1653,7 @@ struct PowerSTDP {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_plus = param[3];
     const T nu_minus = param[4];
     const T mu = param[5];
@@ -1818,8 +1665,7 @@ struct PowerSTDP {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
@@ -1827,8 +1673,7 @@ struct PowerSTDP {
     own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
@@ -1836,12 +1681,12 @@ struct PowerSTDP {
     own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct RewardSTDP {
-  static constexpr const char *name = "RewardSTDP";
+  static constexpr const char* name = "RewardSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1856,8 +1701,7 @@ struct RewardSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T p_minus = post_side[1];
@@ -1871,8 +1715,7 @@ struct RewardSTDP {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_plus = param[3];
     const T nu_minus = param[4];
     T w = synapse[0];
@@ -1884,8 +1727,7 @@ struct RewardSTDP {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_plus = param[0];
     const T forget = param[1];
     T p_plus = own[0];
@@ -1893,8 +1735,7 @@ struct RewardSTDP {
     own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T forget = param[1];
     const T decay_minus = param[2];
     T p_minus = own[0];
@@ -1902,7 +1743,7 @@ struct RewardSTDP {
     own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
     const T gain = param[5];
     const T decay_e = param[6];
     const T reward = param[7];
@@ -1914,7 +1755,7 @@ struct RewardSTDP {
 };
 
 struct Rmax {
-  static constexpr const char *name = "Rmax";
+  static constexpr const char* name = "Rmax";
   static constexpr int n_term = 1;
   static constexpr int n_synapse = 2;
   static constexpr int n_pre = 2;
@@ -1929,8 +1770,7 @@ struct Rmax {
   static constexpr bool pre_driven[] = {false};
   static constexpr bool post_driven[] = {false};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T x_pre = pre_side[1];
       const T post = post_side[0];
@@ -1942,8 +1782,7 @@ struct Rmax {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu = param[0];
     const T leak_e = param[1];
     const T reward = param[3];
@@ -1955,18 +1794,18 @@ struct Rmax {
     synapse[1] = e;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct TripletSTDP {
-  static constexpr const char *name = "TripletSTDP";
+  static constexpr const char* name = "TripletSTDP";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 3;
@@ -1981,8 +1820,7 @@ struct TripletSTDP {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T r2 = pre_side[2];
@@ -2002,16 +1840,14 @@ struct TripletSTDP {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     T w = synapse[0];
     w = (w - term[0]);
     w = (w + term[1]);
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T decay_r1 = param[4];
     const T decay_r2 = param[5];
     const T forget = param[6];
@@ -2023,8 +1859,7 @@ struct TripletSTDP {
     own[1] = (((r2 * decay_r2) * keep) + pre);
   }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
     const T forget = param[6];
     const T decay_o1 = param[7];
     const T decay_o2 = param[8];
@@ -2036,12 +1871,12 @@ struct TripletSTDP {
     own[1] = (((o2 * decay_o2) * keep) + post);
   }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
 struct WeightDependentPostPre {
-  static constexpr const char *name = "WeightDependentPostPre";
+  static constexpr const char* name = "WeightDependentPostPre";
   static constexpr int n_term = 2;
   static constexpr int n_synapse = 1;
   static constexpr int n_pre = 2;
@@ -2056,8 +1891,7 @@ struct WeightDependentPostPre {
   static constexpr bool pre_driven[] = {true, false};
   static constexpr bool post_driven[] = {false, true};
   template <int K, class T>
-  static FASTSNN_FN T term([[maybe_unused]] const T *pre_side, [[maybe_unused]] const T *post_side,
-                           [[maybe_unused]] T reward, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
     if constexpr (K == 0) {
       const T pre = pre_side[0];
       const T x_post = post_side[1];
@@ -2071,8 +1905,7 @@ struct WeightDependentPostPre {
     }
   }
   template <class T>
-  static FASTSNN_FN void learn([[maybe_unused]] T *synapse, [[maybe_unused]] const T *term,
-                               [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
     const T nu_pre = param[0];
     const T nu_post = param[1];
     const T w_min = param[2];
@@ -2084,25 +1917,22 @@ struct WeightDependentPostPre {
     synapse[0] = w;
   }
   template <class T>
-  static FASTSNN_FN void advance_pre([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                     [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void advance_post([[maybe_unused]] T *own, [[maybe_unused]] T spike,
-                                      [[maybe_unused]] const T *param) {}
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+  }
   template <class T>
-  static FASTSNN_FN void consolidate([[maybe_unused]] T *synapse, [[maybe_unused]] const T *param) {
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
   }
 };
 
-template <class... Models> struct List {};
+template <class... Models>
+struct List {};
 
-using Neurons =
-    List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich,
-         Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
-using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta,
-                                  LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules =
-    List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
+using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
+using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
 using HostRules = List<PowerSTDP, RewardSTDP>;
 
-} // namespace fastsnn::models
+}  // namespace fastsnn::models
