@@ -121,7 +121,8 @@ if reason:
 if no_cuda:
     print(f"fastsnn: no CUDA engine: {no_cuda}", file=sys.stderr)
 engines = [
-    *([] if reason else [Extension(f"fastsnn.{name}", sources=[]) for name in ("_native", "_native64")]),
+    *([] if reason else [Extension("fastsnn._native", sources=[])]),
+    *([] if reason else [Extension("fastsnn._native64", sources=[])]),
     *([] if no_cuda else [Extension("fastsnn._cuda", sources=[])]),
 ]
 

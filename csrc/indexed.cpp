@@ -33,8 +33,8 @@ Indexed::Indexed(const ProjectionPlan &plan, const Plan &network, const Populati
   }
   owned.back() = learnt.back() = n_post_;
   cuts_ = cut(owned);
-  if (plan.has_rule || plan.decay != 1.0f || plan.changed)
-    learn_cuts_ = owned == learnt ? cuts_ : cut(learnt);
+  // without a rule, too: a mask of a run acts on the same rows
+  learn_cuts_ = owned == learnt ? cuts_ : cut(learnt);
   if (plan.has_rule || plan.norm)
     make_columns();
   if (plan.past) {

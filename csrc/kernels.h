@@ -12,7 +12,7 @@
 namespace fastsnn {
 
 // changes whenever a struct or a virtual function below changes
-inline constexpr int kernel_abi = 8;
+inline constexpr int kernel_abi = 9;
 
 inline constexpr int group_size = 16;
 inline constexpr std::int64_t groups(std::int64_t n) { return (n + group_size - 1) / group_size; }

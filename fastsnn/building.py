@@ -66,7 +66,8 @@ def population(
         )
     return Population(
         name, model, shape, dt=net.dt, batch_size=net.batch_size, device=net.device,
-        one_spike=type(model).one_spike if one_spike is None else one_spike, **options,
+        one_spike=type(model).one_spike if one_spike is None else one_spike, dtype=net.dtype,
+        **options,
     )  # fmt: skip
 
 

@@ -28,11 +28,11 @@ _MOST_COUNTERS = 2**32
 class AdaptationPlan:
     """Histories and the small network of an `Adaptation`; gate is a factor of the signals."""
 
-    gate: Tensor  # float32 [n_pre, n_post], 0 or 1
-    mask: Tensor  # float32 [n_pre, n_post]
+    gate: Tensor  # [n_pre, n_post], 0 or 1
+    mask: Tensor  # [n_pre, n_post]
     history: Tensor  # bool [n_pre, H]
     counter: Tensor  # int64 [1], recorded steps
-    layers: tuple[Tensor, Tensor]  # float32 [hidden, H], [1, hidden]
+    layers: tuple[Tensor, Tensor]  # [hidden, H], [1, hidden]
     rate: float
     decay: float
 
@@ -41,7 +41,7 @@ class AdaptationPlan:
 class Compartments:
     """What becomes of the signal w[i, j] of a spike.  Tensors are [n_pre, n_post] unless said.
 
-    steps: what is done to it, in order: ("multiply", "draw", "add" or "subtract", float32 values).
+    steps: what is done to it, in order: ("multiply", "draw", "add" or "subtract", values).
     delay: int32, steps; ring [L, B, n_post] holds the currents of the next L steps, the present
     one in slot head (int64 [1]).  rest: [n_post], what all synapses deliver without a spike.
     """
@@ -92,7 +92,7 @@ def rest_of(steps: Sequence[tuple[str, Tensor]]) -> Tensor | None:
             signal = signal + value
         elif act == "subtract":
             signal = signal - value
-    rest = torch.zeros(signal.shape[1], device=signal.device)
+    rest = signal.new_zeros(signal.shape[1])
     for row in signal:
         rest = rest + row
     return rest
@@ -161,16 +161,16 @@ class Features:
 
     def __init__(
         self, what: str, features: Sequence[Feature], shape: tuple[int, int], index: int,
-        device: torch.device,
+        device: torch.device, dtype: torch.dtype = torch.float32,
     ) -> None:  # fmt: skip
         _check_order(what, features)
         self.what, self.live = what, {}
-        self.stream = synapse_stream(index)
+        self.stream, self.dtype = synapse_stream(index), dtype
         for feature in features:
             name = feature.kind
             while name in self.live:
                 name += "_"
-            value = feature.tensor(f"{what}, feature '{name}'", shape).to(device)
+            value = feature.tensor(f"{what}, feature '{name}'", shape, dtype).to(device)
             self.live[name] = LiveFeature(name, feature, value)
         if self.draws and shape[0] * math.ceil(shape[1] / _COLUMNS) * (_COLUMNS // 4) > (
             _MOST_COUNTERS
@@ -190,7 +190,7 @@ class Features:
             if isinstance(f.feature, Delay):
                 length = len(f.own["ring"]) if f.own else f.feature.length(f.value)
                 f.own = {
-                    "ring": torch.zeros(length, batch, n_post, device=device),
+                    "ring": torch.zeros(length, batch, n_post, dtype=self.dtype, device=device),
                     "head": torch.zeros(1, dtype=torch.int64, device=device),
                 }
             elif isinstance(f.feature, Adaptation) and not f.own:
@@ -242,7 +242,7 @@ class Features:
             if isinstance(f.feature, Delay):
                 found |= {"delay": f.value, **f.own}
             elif isinstance(f.feature, Adaptation):
-                layers = tuple(w.to(f.value.device) for w in f.feature.layers)
+                layers = tuple(w.to(f.value.device, self.dtype) for w in f.feature.layers)
                 found["adaptation"] = AdaptationPlan(
                     f.value, layers=layers, rate=f.feature.rate, decay=f.feature.decay, **f.own
                 )

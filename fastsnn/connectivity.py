@@ -71,9 +71,15 @@ class Connectivity:
         return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
     def weight(
-        self, what: str, layout: Layout, bounds: tuple[float, float], seed: int, stream: int
+        self,
+        what: str,
+        layout: Layout,
+        bounds: tuple[float, float],
+        seed: int,
+        stream: int,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """The weight in float32.
+        """The weight.
 
         A number fills it; None draws it uniformly between the bounds, or between 0 and 1 where
         a bound is infinite.
@@ -82,9 +88,9 @@ class Connectivity:
         if self.w is None:
             low, high = bounds if all(map(math.isfinite, bounds)) else (0.0, 1.0)
             drawn = network_uniform(seed, shape, stream_index=0, step=stream)
-            return low + (high - low) * drawn
+            return (low + (high - low) * drawn).to(dtype)
         try:
-            given = torch.as_tensor(self.w, dtype=torch.float32).detach()
+            given = torch.as_tensor(self.w, dtype=dtype).detach()
         except (TypeError, ValueError, RuntimeError) as error:
             raise ShapeError(
                 f"{what}: weight is {self.w!r}, expected a number or a tensor {shape}."

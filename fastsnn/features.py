@@ -24,7 +24,7 @@ class Feature:
 
     kind: ClassVar[str] = ""
     act: ClassVar[str | None] = "multiply"  # on the signal: multiply, draw, add or subtract
-    dtype: ClassVar[torch.dtype] = torch.float32
+    whole: ClassVar[bool] = False  # whether values are whole numbers
     # the lowest and highest value
     limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
@@ -41,11 +41,11 @@ class Feature:
         """Whether learning changes the value."""
         return False
 
-    def tensor(self, what: str, shape: tuple[int, int]) -> Tensor:
-        """The value as a tensor of its own.  Raises ShapeError."""
+    def tensor(self, what: str, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+        """The value as a tensor of its own; dtype: of real numbers.  Raises ShapeError."""
         try:
             given = torch.as_tensor(self.value).detach()
-            made = given.to(self.dtype)
+            made = given.to(torch.int32 if self.whole else dtype)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ShapeError(
                 f"{what}: value is {self.value!r}, expected a number or a tensor {shape}."
@@ -185,7 +185,7 @@ class Degradation(Feature):
     def amount(self, what: str, value: Tensor) -> Tensor:
         """What is subtracted, in the value's shape.  Raises ShapeError."""
         amount = value if self.function is None else self.function(value)
-        amount = torch.as_tensor(amount, dtype=torch.float32, device=value.device)
+        amount = torch.as_tensor(amount, dtype=value.dtype, device=value.device)
         if amount.shape != value.shape or not bool(torch.isfinite(amount).all()):
             raise ShapeError(
                 f"{what}: function(value) is of shape {tuple(amount.shape)}, expected finite "
@@ -204,7 +204,7 @@ class Delay(Feature):
 
     kind = "delay"
     act = None
-    dtype = torch.int32
+    whole = True
 
     def __init__(self, steps: Value, longest: int | None = None) -> None:
         super().__init__(steps)
@@ -249,7 +249,7 @@ class Adaptation(Feature):
     ) -> None:
         super().__init__(value)
         try:
-            a, b = (torch.as_tensor(x, dtype=torch.float32).detach().contiguous() for x in layers)
+            a, b = (torch.as_tensor(x, dtype=torch.float64).detach().contiguous() for x in layers)
             fits = a.dim() == 2 and b.numel() == len(a) and bool(a.numel())
         except (TypeError, ValueError):
             fits = False

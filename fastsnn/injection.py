@@ -53,7 +53,7 @@ class _Source:
             given = part.values(steps * target.dt, target, ids, order)
             given = given[:, None] if given.dim() == 2 else given
             total[:, :, ids] += given
-        return Current(total.to(torch.float32).to(target.device)).bind(target)
+        return Current(total.to(target.device, target.dtype)).bind(target)
 
 
 def _ids(part: _Source, target: Target) -> Tensor:

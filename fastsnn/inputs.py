@@ -25,7 +25,7 @@ class BoundInput:
     kind "spikes":  data uint8 [S*T, B, n].
     kind "events":  data int32 [events], ascending in each of S*T*B rows; offsets int64 [S*T*B + 1].
     kind "rates":   data float32 [S, B, n]; a spike where word < floor(data * scale).
-    kind "current": data float32, [S*T, B, n] if per_step, else [S, B, n].
+    kind "current": data [S*T, B, n] if per_step, else [S, B, n].
     """
 
     kind: str
@@ -50,6 +50,7 @@ class Target:
     """Where an input goes.
 
     start: step of the network in which the run begins.  seed, stream: of its random numbers.
+    dtype: of currents.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Target:
     start: int = 0
     seed: int = 0
     stream: int = 0
+    dtype: torch.dtype = torch.float32
 
 
 class Source(Protocol):
@@ -106,8 +108,8 @@ def _grid(what: str, data: Any, target: Target, per_step: bool) -> Tensor:
     return grid
 
 
-def _finite(what: str, target: Target, data: Tensor) -> Tensor:
-    data = data.to(torch.float32).contiguous()
+def _finite(what: str, target: Target, data: Tensor, dtype: torch.dtype) -> Tensor:
+    data = data.to(dtype).contiguous()
     if not bool(torch.isfinite(data).all()):
         raise ShapeError(
             f"{what} of '{target.name}' holds NaN or infinity, expected finite numbers."
@@ -218,7 +220,8 @@ class Bernoulli:
 
 def _rates(what: str, data: Any, target: Target, scale: float) -> BoundInput:
     _spiking(what, target)
-    grid = _finite(what, target, _grid(what, data, target, per_step=False))
+    grid = _grid(what, data, target, per_step=False)
+    grid = _finite(what, target, grid, torch.float32)
     low, high = (float(x) for x in torch.aminmax(grid)) if grid.numel() else (0.0, 0.0)
     if low < 0 or high * scale > 1.0 + 1e-6:
         raise ShapeError(
@@ -246,7 +249,9 @@ class Current:
             )
         per_step = _fit(torch.as_tensor(self.data), target, per_step=True) is not None
         grid = _grid("Current", self.data, target, per_step=per_step)
-        return BoundInput("current", _finite("Current", target, grid), per_step=per_step)
+        return BoundInput(
+            "current", _finite("Current", target, grid, target.dtype), per_step=per_step
+        )
 
 
 def as_source(what: str, value: Any, is_input: bool) -> Source:

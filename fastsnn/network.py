@@ -38,6 +38,8 @@ class Network:
     device:     where the state lives; default "cpu", or where the given backend works.
     backend:    "auto" (the fastest that can), "cuda", "cpu", "triton", "torch"; see `explain()`.
     threads:    for the cpu backend; None: as many as pay off.
+    dtype:      of states, parameters, weights and currents: torch.float32, or torch.float64, which
+                the backends torch and cpu know.  Static sparse projections keep int16 weights.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Network:
         device: str | torch.device | None = None,
         backend: str = "auto",
         threads: int | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         if not 0.0 < dt < float("inf"):
             raise FastsnnError(f"Network(dt={dt!r}): expected a positive time step in ms.")
@@ -56,6 +59,11 @@ class Network:
         self.seed = whole_number(f"Network(seed={seed!r})", seed, 0, 2**64)
         if threads is not None:
             threads = whole_number(f"Network(threads={threads!r})", threads, 1)
+        if dtype not in (torch.float32, torch.float64):
+            raise FastsnnError(
+                f"Network(dtype={dtype!r}): expected torch.float32 or torch.float64."
+            )
+        self.dtype = dtype
         self.device = backends.device_for(backend, device)
         self.learning = True
         self.step = 0
@@ -329,7 +337,7 @@ class Network:
             self._plan = make_plan(
                 list(self.populations.values()), list(self.projections.values()),
                 self.dt, self.batch_size, self.seed, self.device,
-                list(self.sparse.values()), list(self.drives.values()),
+                list(self.sparse.values()), list(self.drives.values()), self.dtype,
             )  # fmt: skip
         return self._plan
 

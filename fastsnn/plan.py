@@ -8,7 +8,7 @@ plan in place; it never looks at the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -40,7 +40,7 @@ class WindowPlan:
 
 @dataclass(frozen=True, eq=False)
 class PopulationPlan:
-    """One population.  Tensors are [B, n] unless said; numbers are float32 [1] or [n]."""
+    """One population.  Tensors are [B, n] unless said; numbers are [1] or [n]."""
 
     name: str
     index: int
@@ -76,14 +76,14 @@ class ProjectionPlan:
     w: Tensor
     bias: Tensor | None
     rule: type[Rule] | None
-    params: Tensor  # float32, Rule.learn_params, then the reward if Rule.one_reward; may change
+    params: Tensor  # Rule.learn_params, then the reward if Rule.one_reward; may change
     pre: tuple[Tensor, ...]  # [B, n_pre], what the rule reads besides the spike, own traces last
     post: tuple[Tensor, ...]
     last_pre: Tensor | None  # bool [B, n_pre], for rules with lag
     last_post: Tensor | None
     synapse: tuple[Tensor, ...]  # in w's shape
     reduction: str
-    w_min: Tensor  # float32 [1] or one per weight
+    w_min: Tensor  # [1] or one per weight
     w_max: Tensor
     weight_decay: float
     norm: float | None
@@ -96,8 +96,8 @@ class ProjectionPlan:
     # "indexed" with delays; what is of step t stands in slot t % slots
     dendritic: bool = False  # the target's spikes reach the synapses late, else the source's
     sent: Tensor | None = None  # bool [slots, n]: spikes of the late side
-    arriving: Tensor | None = None  # dendritic: float32 [delay, n_post], currents that act in t
-    past: Tensor | None = None  # float32 [slots, own variables, n] of the late side, as seen in t
+    arriving: Tensor | None = None  # dendritic: [delay, n_post], currents that act in t
+    past: Tensor | None = None  # [slots, own variables, n] of the late side, as seen in t
     every: int = 0  # steps after which the rule consolidates, 0: never
     terminal: PopulationPlan | None = None  # its `efficacy` scales what a spike delivers
 
@@ -155,7 +155,10 @@ class DrivePlan:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A network, ready to be lowered."""
+    """A network, ready to be lowered.
+
+    dtype: of every tensor that holds real numbers, here and in `RunArgs`, but for rates of inputs.
+    """
 
     dt: float
     batch: int
@@ -166,9 +169,14 @@ class Plan:
     ports: tuple[PortPlan, ...] = ()
     sparse: tuple[SparsePlan, ...] = ()
     drives: tuple[DrivePlan, ...] = ()
+    dtype: torch.dtype = torch.float32
 
-    def beyond(self, kinds: tuple[str, ...]) -> str | None:
-        """Why a backend that knows no other kinds of projections cannot run it, or None."""
+    def beyond(
+        self, kinds: tuple[str, ...], dtypes: Collection[torch.dtype] = (torch.float32,)
+    ) -> str | None:
+        """Why a backend that knows no other kinds of projections and numbers cannot run it."""
+        if self.dtype not in dtypes:
+            return f"its numbers are {self.dtype}, it knows {', '.join(map(str, dtypes))}."
         for part, what in ((self.sparse, "sparse projection"), (self.drives, "drive")):
             if part and "sparse" not in kinds:
                 return f"{what} '{part[0].name}' needs the backend cpu, cuda or torch."
@@ -228,17 +236,17 @@ class RunArgs:
     learning: bool = True
     normalize: bool = True
     reset: bool = False
-    reward: Tensor | None = None  # float32 [B]
+    reward: Tensor | None = None  # [B]
     inputs: dict[int, BoundInput] = field(default_factory=dict)
     clamp: dict[int, Tensor] = field(default_factory=dict)  # bool [T, n] or [n]
     unclamp: dict[int, Tensor] = field(default_factory=dict)
-    inject_v: dict[int, Tensor] = field(default_factory=dict)  # float32 [T, n] or [n]
+    inject_v: dict[int, Tensor] = field(default_factory=dict)  # [T, n] or [n]
     masks: dict[int, Tensor] = field(default_factory=dict)  # bool, in w's shape
     records: list[Record] = field(default_factory=list)
     counts: dict[int, Tensor] = field(default_factory=dict)  # int32 [S, B, n], zeros
     retry: tuple[int, Retry] | None = None
     winners: dict[int, Tensor] = field(default_factory=dict)  # int32 [S*T, B], replayed
-    uniforms: dict[int, Tensor] = field(default_factory=dict)  # float32 [S*T, B, n], replayed
+    uniforms: dict[int, Tensor] = field(default_factory=dict)  # [S*T, B, n], replayed
     recorded: tuple[int, ...] = ()  # populations whose spikes are reported
     progress: Callable[[int], None] | None = None  # called with the number of finished samples
     fresh: bool = False  # whether weights may leave their bounds, for they were written to
@@ -272,6 +280,7 @@ def make_plan(
     device: torch.device,
     sparse: Sequence[SparseProjection] = (),
     drives: Sequence[Driven] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> Plan:
     """Resolve a network into a plan."""
     index = {p.name: k for k, p in enumerate(populations)}
@@ -302,6 +311,7 @@ def make_plan(
             for c in sparse
         ),
         tuple(_drive(d, index, at) for d in drives),
+        dtype,
     )
 
 
@@ -317,7 +327,7 @@ def _drive(d: Driven, index: dict[str, int], at: dict[tuple[int, int], int]) -> 
 
 def _population(index: int, p: Population) -> PopulationPlan:
     kind = type(p.model)
-    zero = torch.zeros(1, device=p.device)
+    zero = torch.zeros(1, dtype=p.dtype, device=p.device)
     return PopulationPlan(
         name=p.name,
         index=index,
@@ -337,8 +347,8 @@ def _population(index: int, p: Population) -> PopulationPlan:
         spike=p.state["spike"],
         x=p.state.get("x"),
         trace=TRACE_KINDS[p.trace_kind],
-        decay_x=torch.exp(-p.dt / p.tau_trace).to(p.device, torch.float32),
-        trace_scale=p.trace_scale.to(p.device, torch.float32),
+        decay_x=p.rounded(torch.exp(-p.dt / p.tau_trace)),
+        trace_scale=p.rounded(p.trace_scale),
         summed=p.state.get("summed"),
         one_spike=p.one_spike,
     )

@@ -39,10 +39,11 @@ class Population:
         trace_scale: float | Tensor,
         sum_input: bool,
         one_spike: bool,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.name, self.model, self.shape = name, model, shape
         self.n = math.prod(shape)
-        self.dt, self.batch_size, self.device = dt, batch_size, device
+        self.dt, self.batch_size, self.device, self.dtype = dt, batch_size, device, dtype
         self.trace_kind = ("additive" if traces_additive else "set") if traces else "none"
         self.sum_input, self.one_spike = sum_input, one_spike
         self.is_input = bool(getattr(model, "is_input", False))
@@ -86,14 +87,14 @@ class Population:
         """Make the state for a batch size, at its initial values; shared variables are kept."""
         self.batch_size = batch_size
         grid = (batch_size, self.n)
-        self.state = {k: torch.empty(grid, device=self.device) for k in type(self.model).state()}
+        self.state = {k: self._zeros(*grid) for k in type(self.model).state()}
         self.state["spike"] = torch.zeros(grid, dtype=torch.bool, device=self.device)
         if self.trace_kind != "none":
-            self.state["x"] = torch.zeros(grid, device=self.device)
+            self.state["x"] = self._zeros(*grid)
         if self.sum_input:
-            self.state["summed"] = torch.zeros(grid, device=self.device)
+            self.state["summed"] = self._zeros(*grid)
         self.windows = {
-            k: torch.zeros((int(self.numbers[self._window(k)]), *grid), device=self.device)
+            k: self._zeros(int(self.numbers[self._window(k)]), *grid)
             for k in type(self.model).windows()
         }
         # native code reads them on the host, whatever torch's default device is
@@ -143,12 +144,16 @@ class Population:
         self.arriving[port], self.grains[port] = arriving, coarser
 
     def initial_values(self) -> dict[str, Tensor]:
-        """Value at reset of every state variable of the model, float32 [1] or [n]."""
+        """Value at reset of every state variable of the model, [1] or [n]."""
         return {k: self._initial(k).to(self.device) for k in type(self.model).state()}
 
     def number(self, name: str) -> Tensor:
-        """A parameter, constant or dt as float32 [1] or [n]."""
-        return self.numbers[name].to(self.device, torch.float32).contiguous()
+        """A parameter, constant or dt, [1] or [n]."""
+        return self.rounded(self.numbers[name]).contiguous()
+
+    def rounded(self, value: Tensor) -> Tensor:
+        """A value in the type and on the device of the state."""
+        return value.to(self.device, self.dtype)
 
     def variables(self) -> dict[str, Tensor]:
         """All state tensors by name."""
@@ -182,8 +187,11 @@ class Population:
 
     def _initial(self, name: str) -> Tensor:
         init = type(self.model).variables[name].init
-        value = self.numbers[init] if isinstance(init, str) else torch.tensor([float(init)])
-        return value.to(torch.float32)
+        given = self.numbers[init] if isinstance(init, str) else float(init)
+        return torch.as_tensor(given, dtype=self.dtype).reshape(-1)
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     def _per_neuron(self, name: str, value: float | Tensor) -> Tensor:
         tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu().clone()

@@ -58,7 +58,7 @@ class Projection:
             weight_decay,
             reduction,
         )
-        self.device = target.device
+        self.device, self.dtype = target.device, target.dtype
         self.dendritic = delay_kind == "dendritic"
         projection_checks.check_options(self, delay_kind)
         connectivity = connectivity.timed(str(self), target.dt, self.dendritic)
@@ -69,12 +69,14 @@ class Projection:
         self.layout = layout
         if self.device.type == "cpu":
             n_variables = 1 + (len(type(rule).own("synapse")) if rule else 0)
-            memory.require(str(self), 4.0 * n_variables * math.prod(layout.w))
+            size = self.dtype.itemsize * n_variables * math.prod(layout.w)
+            memory.require(str(self), size)
         self.w_min, self.w_max = self._bound("w_min", w_min), self._bound("w_max", w_max)
         if bool((self.w_min > self.w_max).any()):
             raise ModelError(f"{self}: w_min={w_min!r} is above w_max={w_max!r}.")
         whole = (float(self.w_min.min()), float(self.w_max.max()))
-        self._w = connectivity.weight(str(self), layout, whole, seed, index).to(self.device)
+        w = connectivity.weight(str(self), layout, whole, seed, index, self.dtype)
+        self._w = w.to(self.device)
         self.bias = None if bias is None else self._bias(bias)
         projection_checks.check_rule(self)
         # live: every run reads it
@@ -83,7 +85,7 @@ class Projection:
         if connectivity.learns:
             self.state["changed"] = torch.ones(layout.n_sums, dtype=torch.bool, device=self.device)
         for name_ in type(rule).own("synapse") if rule else ():
-            self.state[name_] = torch.zeros(layout.w, device=self.device)
+            self.state[name_] = self._zeros(*layout.w)
         self.check_delays(target.batch_size)
         self.terminal = None if short_term is None else self._terminal(short_term)
         self._features: Features | None = None
@@ -98,7 +100,9 @@ class Projection:
         if self.wiring is not Dense:
             raise ModelError(f"{self}: features need Dense, the wiring is {self.wiring.__name__}.")
         self.kind = "compartments"
-        self._features = Features(str(self), features, self.layout.w, index, self.device)
+        self._features = Features(
+            str(self), features, self.layout.w, index, self.device, self.dtype
+        )
         for name, live in self._features.live.items():
             if not live.feature.changes:
                 continue
@@ -122,7 +126,7 @@ class Projection:
         if self._features is not None:
             self._features.allocate(self.target.batch_size)
         if self.kind == "max_pool":
-            self.state["rate"] = torch.zeros(self._sizes()[:2], device=self.device)
+            self.state["rate"] = self._zeros(*self._sizes()[:2])
         self._allocate_delays()
         if self.terminal is not None:
             self.terminal.allocate(self.target.batch_size)
@@ -134,7 +138,7 @@ class Projection:
         sizes = {"pre": n_pre, "post": n_post}
         for at, n in sizes.items():
             for name in kind.own(at):
-                self.state[name] = torch.zeros(batch, n, device=self.device)
+                self.state[name] = self._zeros(batch, n)
             if kind.lag:
                 self.state[f"last_{at}"] = torch.zeros(
                     batch, n, dtype=torch.bool, device=self.device
@@ -169,7 +173,7 @@ class Projection:
             f"{self.name}.terminal", model, self.source.shape, dt=self.source.dt,
             batch_size=self.source.batch_size, device=self.device, traces=False,
             traces_additive=False, tau_trace=20.0, trace_scale=1.0, sum_input=False,
-            one_spike=False,
+            one_spike=False, dtype=self.dtype,
         )  # fmt: skip
 
     def _allocate_delays(self) -> None:
@@ -181,11 +185,10 @@ class Projection:
         n = self.target.n if self.dendritic else self.source.n
         self.state["sent"] = torch.zeros(slots, n, dtype=torch.bool, device=self.device)
         if self.dendritic:
-            shape = (synapses.delay, self.target.n)
-            self.state["arriving"] = torch.zeros(shape, device=self.device)
+            self.state["arriving"] = self._zeros(synapses.delay, self.target.n)
         own = len(type(self.rule).own(side)) if self.rule else 0
         if synapses.delays is not None and own:
-            self.state["past"] = torch.zeros(slots, own, n, device=self.device)
+            self.state["past"] = self._zeros(slots, own, n)
 
     @property
     def synapses(self) -> Synapses | None:
@@ -223,7 +226,7 @@ class Projection:
 
     @w.setter
     def w(self, value: Tensor | float) -> None:
-        value = torch.as_tensor(value, dtype=torch.float32, device=self._w.device)
+        value = torch.as_tensor(value, dtype=self.dtype, device=self._w.device)
         if value.dim() and value.shape != self._w.shape:
             raise ShapeError(f"{self}: w is {tuple(value.shape)}, expected {tuple(self._w.shape)}.")
         if not all_finite(value):
@@ -261,15 +264,15 @@ class Projection:
         return bool(torch.isfinite(self.w_min).any() or torch.isfinite(self.w_max).any())
 
     def _rule_params(self) -> Tensor:
-        """The numbers of `Rule.learn_params`, float32 (0 for a bound per synapse)."""
+        """The numbers of `Rule.learn_params` (0 for a bound per synapse)."""
         if self.rule is None:
-            return torch.zeros(0, device=self.device)
+            return self._zeros(0)
         values = self.rule.argument_values(self.target.dt)
         for name, bound in (("w_min", self.w_min), ("w_max", self.w_max)):
             values[name] = float(bound) if bound.numel() == 1 else 0.0
         numbers = [float(values[k]) for k in type(self.rule).learn_params()]
         numbers += [1.0] * type(self.rule).one_reward
-        return torch.tensor(numbers, dtype=torch.float32, device=self.device)
+        return torch.tensor(numbers, dtype=self.dtype, device=self.device)
 
     def variables(self) -> dict[str, Tensor]:
         """All tensors by name."""
@@ -294,6 +297,9 @@ class Projection:
         wiring = f"{self.wiring.__name__}{list(self._w.shape)}"
         return f"Projection('{self.name}', {wiring}{rule})"
 
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
     def _sizes(self) -> tuple[int, int, int]:
         return self.target.batch_size, self.source.n, self.target.n
 
@@ -301,7 +307,7 @@ class Projection:
         return bound if bound.numel() == 1 else bound.reshape(self._w.shape)
 
     def _bound(self, name: str, value: float | Tensor) -> Tensor:
-        bound = torch.as_tensor(value, dtype=torch.float32).detach().to(self.device)
+        bound = torch.as_tensor(value, dtype=self.dtype).detach().to(self.device)
         shape = self.layout.w
         shapes = [shape, (math.prod(shape),)]
         if bool(bound.isnan().any()) or (bound.numel() != 1 and tuple(bound.shape) not in shapes):
@@ -315,7 +321,7 @@ class Projection:
         return bound.reshape(-1).clone()
 
     def _bias(self, bias: Tensor) -> Tensor:
-        bias = torch.as_tensor(bias, dtype=torch.float32).detach().to(self.device).reshape(-1)
+        bias = torch.as_tensor(bias, dtype=self.dtype).detach().to(self.device).reshape(-1)
         filters = self.synapses.filters if self.synapses else 0
         if filters and bias.numel() == filters:
             bias = bias.repeat_interleave(self.target.n // filters)

@@ -85,6 +85,7 @@ def bind_inputs(net: Network, args: RunArgs, inputs: Mapping[str, Any] | None) -
             net.step,
             net.seed,
             stream(net.index_of(p), Purpose.INPUT),
+            net.dtype,
         )
         args.inputs[net.index_of(p)] = as_source(p.name, value, p.is_input).bind(target)
 
@@ -105,7 +106,7 @@ def bind_forced(
         if dtype == torch.bool and bool(((data != 0) & (data != 1)).any()):
             raise ShapeError(f"{what} of '{p.name}' holds other values than 0 and 1.")
         data = data.to(dtype)
-        if dtype == torch.float32 and not bool(torch.isfinite(data).all()):
+        if dtype.is_floating_point and not bool(torch.isfinite(data).all()):
             raise ShapeError(
                 f"{what} of '{p.name}' holds NaN or infinity, expected finite numbers."
             )
@@ -149,7 +150,7 @@ def bind_reward(net: Network, reward: float | Tensor | None) -> Tensor | None:
             )
         return None
     try:
-        values = torch.as_tensor(reward, dtype=torch.float32, device=net.device).reshape(-1)
+        values = torch.as_tensor(reward, dtype=net.dtype, device=net.device).reshape(-1)
     except (TypeError, ValueError, RuntimeError):
         values = torch.zeros(0)
     if values.numel() not in (1, net.batch_size) or not bool(torch.isfinite(values).all()):
@@ -175,7 +176,7 @@ def bind_replay(net: Network, args: RunArgs, replay: Mapping[str, Tensor] | None
         if winners and bool(((draws < -1) | (draws >= p.n)).any()):
             raise ShapeError(f"replay['{name}'] holds winners outside -1..{p.n - 1}.")
         kind = args.winners if winners else args.uniforms
-        dtype = torch.int32 if winners else torch.float32
+        dtype = torch.int32 if winners else net.dtype
         kind[net.index_of(p)] = draws.to(net.device, dtype).contiguous()
 
 
@@ -211,7 +212,7 @@ def run_args(
     bind_inputs(net, args, inputs)
     args.clamp = bind_forced(net, "clamp", clamp, steps, torch.bool)
     args.unclamp = bind_forced(net, "unclamp", unclamp, steps, torch.bool)
-    args.inject_v = bind_forced(net, "inject_v", inject_v, steps, torch.float32)
+    args.inject_v = bind_forced(net, "inject_v", inject_v, steps, net.dtype)
     args.masks = bind_masks(net, masks)
     args.reward = bind_reward(net, reward)
     bind_replay(net, args, replay)

@@ -108,6 +108,7 @@ def save(net: Network, path: str | Path) -> None:
         "dt": net.dt,
         "batch_size": net.batch_size,
         "seed": net.seed,
+        "dtype": str(net.dtype).removeprefix("torch."),
         "populations": [
             {
                 "name": p.name,
@@ -230,6 +231,7 @@ def _build(
         return features.KINDS[spec["name"]](0, **options)
 
     wirings = structured.wirings()
+    options = {"dtype": getattr(torch, description.get("dtype", "float32")), **options}
     net = Network(description["dt"], description["batch_size"], description["seed"], **options)
     for p in description["populations"]:
         flags = {k: p[k] for k in ("shape", "traces", "traces_additive", "sum_input", "one_spike")}

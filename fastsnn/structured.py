@@ -285,14 +285,20 @@ class Sparse(Connectivity):
         return Layout((len(order),), "synapses", n_post, synapses, order)
 
     def weight(
-        self, what: str, layout: Layout, bounds: tuple[float, float], seed: int, stream: int
+        self,
+        what: str,
+        layout: Layout,
+        bounds: tuple[float, float],
+        seed: int,
+        stream: int,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """The weight in the order of the synapses."""
         if self._is_matrix:
             assert isinstance(self.w, Tensor)
             values = self.w.detach().cpu().to_sparse_coo().coalesce().values()
-            return Sparse(values).weight(what, layout, bounds, seed, stream)
-        w = super().weight(what, layout, bounds, seed, stream)
+            return Sparse(values).weight(what, layout, bounds, seed, stream, dtype)
+        w = super().weight(what, layout, bounds, seed, stream, dtype)
         given = self.pre is not None and self.w is not None and torch.as_tensor(self.w).dim()
         return w[layout.order] if given else w
 

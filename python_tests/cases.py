@@ -152,16 +152,18 @@ class Case:
     wires: list[Wires]
     monitors: list[dict[str, Any]]
     story: list[Do]
+    dtype: torch.dtype = torch.float32
 
     def __repr__(self) -> str:
-        parts = [f"dt={self.dt}, batch={self.batch}, seed={self.seed}"]
+        parts = [f"dt={self.dt}, batch={self.batch}, seed={self.seed}, {self.dtype}"]
         for items in (self.cells, self.wires, self.monitors, self.story):
             parts += [f"  {item}" for item in items]
         return "Case:\n" + "\n".join(parts)
 
     def build(self, place: str, threads: int | None = None) -> Network:
         """The network, before anything is done with it."""
-        net = Network(self.dt, self.batch, self.seed, threads=threads, **places.options(place))
+        options = {"threads": threads, "dtype": self.dtype, **places.options(place)}
+        net = Network(self.dt, self.batch, self.seed, **options)
         for part in (*self.cells, *self.wires):
             part.build(net)
         for m in self.monitors:

@@ -208,10 +208,14 @@ def test_direct_build_has_every_source_once(root: Path, tmp_path: Path) -> None:
     assert all(source.is_file() for source in sources)
     objects = [made for m in modules for made, _ in m.objects]
     assert len(set(objects)) == len(objects)
-    wanted = {*(root / "csrc").glob("*.cpp"), *(root / "csrc" / "cpu").glob("*.cpp")}
-    assert wanted <= set(sources)
-    if len(modules) > 1:
-        cuda = root / "csrc" / "cuda"
+    csrc, cuda = root / "csrc", root / "csrc" / "cuda"
+    wanted = {*csrc.rglob("*.cpp")} - {*cuda.rglob("*.cpp"), *(csrc / "tests").glob("*.cpp")}
+    for engine in modules[:2]:
+        assert wanted == {Path(command[-3]) for _, command in engine.objects}
+        # which instruction sets there are is told to what chooses among them
+        chooses = next(c for _, c in engine.objects if c[-3].endswith("isa.cpp"))
+        assert any(part.startswith("-DFASTSNN_WITH_") for part in chooses)
+    if len(modules) > 2:
         assert {*cuda.glob("*.cpp"), *cuda.glob("*.cu")} <= set(sources)
 
 

@@ -200,7 +200,7 @@ def pipelines(draw):
     return tuple(varying[:count]), tuple(fixed), rules
 
 
-def build(backend, threads, sizes, batch, pipeline, seed):
+def build(backend, threads, sizes, batch, pipeline, seed, dtype=torch.float32):
     made = torch.Generator().manual_seed(seed)
     n_pre, n_post = sizes
 
@@ -230,7 +230,7 @@ def build(backend, threads, sizes, batch, pipeline, seed):
     varying, fixed, rules = pipeline
     features = [feature(k, RULES[rules[k]] if k in rules else None) for k in varying]
     features += [feature(k) for k in fixed]
-    net = Network(backend=backend, threads=threads, batch_size=batch, seed=seed)
+    net = Network(backend=backend, threads=threads, batch_size=batch, seed=seed, dtype=dtype)
     net.population("X", models.Input(), n_pre, traces=True)
     net.population("Y", models.LIF(v_thresh=-63.0, t_refrac=1.0), n_post, traces=True)
     rule = RULES[rules["w"]]
@@ -263,12 +263,12 @@ def exercise(net, seed):
 @settings(max_examples=20)
 @given(
     sizes=st.tuples(SIZES, SIZES), batch=st.sampled_from([1, 3]), pipeline=pipelines(),
-    seed=st.integers(0, 99),
+    seed=st.integers(0, 99), dtype=st.sampled_from([torch.float32, torch.float64]),
 )  # fmt: skip
-def test_cpu_gives_the_bits_of_the_reference(sizes, batch, pipeline, seed):
-    want = exercise(build("torch", None, sizes, batch, pipeline, seed), seed)
+def test_cpu_gives_the_bits_of_the_reference(sizes, batch, pipeline, seed, dtype):
+    want = exercise(build("torch", None, sizes, batch, pipeline, seed, dtype), seed)
     for threads in (1, 2):
-        got = exercise(build("cpu", threads, sizes, batch, pipeline, seed), seed)
+        got = exercise(build("cpu", threads, sizes, batch, pipeline, seed, dtype), seed)
         for name, value in want.items():
             assert torch.equal(got[name], value), (threads, name)
 

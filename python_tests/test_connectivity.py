@@ -304,6 +304,17 @@ def test_norm_of_a_convolution_is_that_of_each_filter_or_kernel(backend, norm_pe
     assert not c.variables()["changed"].any()
 
 
+@pytest.mark.parametrize("delay", [None, 3.0])
+def test_mask_acts_on_listed_synapses_that_no_rule_learns(delay, backend):
+    net = Network(backend=backend)
+    net.population("cells", models.LIF(), 33)
+    ids = torch.arange(33)
+    net.projection("cells", "cells", Sparse(0.5, ids, ids.flip(0), delay=delay), name="c")
+    mask = ids % 3 == 0
+    net.run(4.0, masks={"c": mask})
+    assert net.projections["c"].w.tolist() == [0.0 if k % 3 == 0 else 0.5 for k in range(33)]
+
+
 def test_mask_holds_weights_of_a_kernel_at_zero(backend):
     net, _ = recorded(
         backend, Conv2d(3, w=0.3), (1, 6, 6), (2, 4, 4), models.PostPre(**PAIRS), w_max=1.0

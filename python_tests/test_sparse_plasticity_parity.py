@@ -48,6 +48,7 @@ def nets(draw) -> dict:
             **({"norm": None, "weight_decay": 0.0} if rule == "reward" else {}),
             **({"w_min": -0.5, "w_max": 2.0} if rule == "soft" or draw(st.booleans()) else {}),
         },
+        "dtype": draw(st.sampled_from([torch.float32, torch.float64])),
         "mask": draw(st.sampled_from([None, None, 0.3])),
         "acts": draw(
             st.lists(st.sampled_from(["run", "run", "still", "reset", "save"]), max_size=4)
@@ -58,7 +59,7 @@ def nets(draw) -> dict:
 def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str, torch.Tensor]:
     """State after a sequence of runs."""
     n_pre, n_post = case["sizes"]
-    net = Network(dt=1.0, seed=5, backend=backend, threads=threads)
+    net = Network(dt=1.0, seed=5, backend=backend, threads=threads, dtype=case["dtype"])
     source = "post" if case["recurrent"] else "pre"
     net.population("pre", models.Input(), n_pre)
     net.population("post", models.LIF(tau_m=20.0, t_refrac=2.0), n_post)

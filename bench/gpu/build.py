@@ -31,6 +31,8 @@ from fastsnn.bench.gpu import tools
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+# the engine for the CPU, for each type of numbers
+NATIVE = {"_native": [], "_native64": ["-DFASTSNN_DOUBLE"]}
 
 
 def _program(name: str, folder: str) -> str | None:
@@ -93,7 +95,7 @@ def by_cmake(folder: Path) -> list[list[str]]:
         f"-Dpybind11_DIR={pybind11}", f"-DFASTSNN_CUDA_ARCHS={tools.arch()[3:]}-real",
         *([f"-DFASTSNN_NVCC={nvcc}"] if nvcc else []),
     ]  # fmt: skip
-    targets = ["_native", *(["_cuda"] if nvcc else [])]
+    targets = [*NATIVE, *(["_cuda"] if nvcc else [])]
     return [configure, [cmake, "--build", str(folder), "--target", *targets]]
 
 
@@ -112,14 +114,19 @@ def directly(folder: Path) -> list[Module]:
         module.objects.append((target, [*command, *include, "-c", str(source), "-o", str(target)]))
 
     cxx = [*compiler, *given["common"], "-fPIC"]
-    native = Module("_native", link=[*compiler, "-shared", "-pthread"])
-    for source in sorted(CSRC.glob("*.cpp")):
-        made(native, source, "shared", cxx)
-    for isa in isas:
-        for source in sorted((CSRC / "cpu").glob("*.cpp")):
-            made(native, source, isa, [*cxx, *given[isa], f"-DFASTSNN_ISA={isa}"])
+    natives = []
+    for name, numbers in NATIVE.items():
+        native = Module(name, link=[*compiler, "-shared", "-pthread"])
+        own = [*numbers, f"-DFASTSNN_MODULE={name}"]
+        known = [f"-DFASTSNN_WITH_{isa}" for isa in isas]
+        for source in sorted([*CSRC.glob("*.cpp"), *CSRC.glob("sparse/*.cpp")]):
+            made(native, source, f"shared-{source.parent.name}", [*cxx, *own, *known])
+        for isa in isas:
+            for source in sorted([*CSRC.glob("cpu/*.cpp"), *CSRC.glob("nn/*.cpp")]):
+                made(native, source, isa, [*cxx, *own, *given[isa], f"-DFASTSNN_ISA={isa}"])
+        natives.append(native)
     if nvcc is None:
-        return [native]
+        return natives
     cuda = Module("_cuda", link=[nvcc, "-shared", "-cudart=static", f"-arch={tools.arch()}"])
     own = [f"-DFASTSNN_MODULE={cuda.name}"]
     for source in sorted((CSRC / "cuda").glob("*.cpp")):
@@ -127,7 +134,7 @@ def directly(folder: Path) -> list[Module]:
     for source in sorted((CSRC / "cuda").glob("*.cu")):
         command = [nvcc, *given["cuda"], "-Xcompiler=-fPIC", f"-arch={tools.arch()}", *own]
         made(cuda, source, "device", command)
-    return [native, cuda]
+    return [*natives, cuda]
 
 
 def _run(command: Sequence[str]) -> None:
@@ -146,7 +153,7 @@ def _build_directly(modules: Sequence[Module]) -> None:
 def _build_by_cmake(folder: Path) -> None:
     for command in by_cmake(folder):
         _run(command)
-    for name in ("_native", "_cuda"):
+    for name in (*NATIVE, "_cuda"):
         made = folder / f"{name}{SUFFIX}"
         if made.exists():
             shutil.copy2(made, ROOT / "fastsnn" / made.name)

@@ -17,8 +17,9 @@ from fastsnn.plan import Plan, RunArgs, RunReport
 
 try:
     import fastsnn._native as _native
+    import fastsnn._native64 as _native64
 except ImportError as error:
-    _native = None
+    _native = _native64 = None
     _REASON = (
         f"the native engine is not built ({error}). "
         f"Install fastsnn where a C++20 compiler (g++) is found."
@@ -27,11 +28,13 @@ except ImportError as error:
 NAME = "cpu"
 DEVICES = ("cpu",)
 STEPWISE = True
-ABI = 8
+ABI = 9
 KINDS = (
     "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
     "compartments", "silent",
 )  # fmt: skip
+# the same sources, compiled for numbers of 32 and of 64 bits
+ENGINES = {torch.float32: _native, torch.float64: _native64}
 _TRY_AGAIN = 50
 _MOST_SYNAPSES_TWICE = 10e6
 
@@ -50,7 +53,7 @@ def supports(plan: Plan) -> str | None:
     """None, or why this plan cannot run on the native engine."""
     if plan.device.type != "cpu":
         return f"the network lives on device '{plan.device}', the cpu backend needs device='cpu'."
-    if beyond := plan.beyond(KINDS):
+    if beyond := plan.beyond(KINDS, ENGINES):
         return beyond
     own = [m.__name__ for m in _models(plan) if not build.is_built_in(m)]
     if own and build.obstacle():
@@ -88,7 +91,7 @@ class Program:
         return self._choice.threads
 
     def _make(self, threads: int) -> Any:
-        return _native.Program(self._plan_dict(threads))
+        return ENGINES[self.plan.dtype].Program(self._plan_dict(threads))
 
     def _program(self, threads: int) -> Any:
         if threads not in self._programs:
@@ -132,7 +135,10 @@ class Program:
         """A built-in model by its name; a user's own, compiled and loaded, by its factory."""
         if build.is_built_in(model):
             return {by_name: model.__name__}
-        return {by_name: model.__name__, by_factory: build.factory(model, _native.isa()[0])}
+        return {
+            by_name: model.__name__,
+            by_factory: build.factory(model, _native.isa()[0], self.plan.dtype),
+        }
 
 
 class _Choice:

@@ -211,9 +211,9 @@ def run_dict(args: RunArgs, keep: list[Any]) -> dict[str, Any]:
         keep.append(t)
         return pointer(t)
 
-    def forced(given: dict[int, Tensor], dtype: torch.dtype) -> list[dict[str, Any]]:
+    def forced(given: dict[int, Tensor]) -> list[dict[str, Any]]:
         return [
-            {"population": k, "ptr": hold(t.to(dtype).contiguous()), "per_step": t.dim() == 2}
+            {"population": k, "ptr": hold(t.contiguous()), "per_step": t.dim() == 2}
             for k, t in given.items()
         ]
 
@@ -233,9 +233,9 @@ def run_dict(args: RunArgs, keep: list[Any]) -> dict[str, Any]:
         "reset": args.reset,
         "reward": pointer(args.reward),
         "inputs": [_input(k, given, hold) for k, given in args.inputs.items()],
-        "clamp": forced(args.clamp, torch.uint8),
-        "unclamp": forced(args.unclamp, torch.uint8),
-        "inject_v": forced(args.inject_v, torch.float32),
+        "clamp": forced(args.clamp),
+        "unclamp": forced(args.unclamp),
+        "inject_v": forced(args.inject_v),
         "masks": [{"projection": k, "ptr": hold(t.to(torch.uint8))} for k, t in args.masks.items()],
         "recorded": list(args.recorded),
         "records": [_record(r, hold) for r in args.records],

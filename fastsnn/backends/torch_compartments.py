@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -31,7 +32,7 @@ class Compartments(Grid):
         c = self.c
         if c.adaptation is not None:
             _adapt(c.adaptation, spike.any(0))
-        current = torch.zeros(len(spike), self.p.w.shape[1], device=spike.device)
+        current = spike.new_zeros(len(spike), self.p.w.shape[1])
         for i in spike.any(0).nonzero()[:, 0].tolist():
             here = spike[:, i, None] * self._signal(i)
             if c.ring is None or c.delay is None or c.head is None:
@@ -79,14 +80,15 @@ def _adapt(a: AdaptationPlan, spike: Tensor) -> None:
     if int(a.counter) % length:
         return
     first, second = a.layers
-    total = torch.zeros(len(spike), device=spike.device)
+    total = a.mask.new_zeros(len(spike))
     for row, out in zip(first, second[0], strict=True):
         hidden = torch.zeros_like(total)
         for k in range(length):
             hidden = hidden + row[k] * a.history[:, k]
         total = total + out * torch.where(hidden > 0.0, hidden, 0.0)
-    decision = total.to(torch.float64).tanh().to(torch.float32)
-    rate, decay = (torch.tensor(x, dtype=torch.float32) for x in (a.rate, a.decay))
+    # torch's own is an ulp off for some numbers
+    decision = total.new_tensor([math.tanh(x) for x in total.tolist()])
+    rate, decay = (a.mask.new_tensor(x) for x in (a.rate, a.decay))
     moved = a.mask + (decision * rate)[:, None] + decay
     moved = torch.where(moved > -1.0, moved, -1.0)
     a.mask.copy_(torch.where(moved < 1.0, moved, 1.0))
@@ -97,7 +99,7 @@ class Silent(Grid):
     """Values that learn and deliver nothing."""
 
     def deliver(self, spike: Tensor) -> Tensor:
-        return torch.zeros(len(spike), self.p.w.shape[1], device=spike.device)
+        return spike.new_zeros(len(spike), self.p.w.shape[1])
 
 
 KINDS: dict[str, Callable[[ProjectionPlan], Wired]] = {

@@ -21,7 +21,7 @@ def learn(wired: Grid, plan: Plan, args: RunArgs, step: int) -> None:
         if p.rule is not None:
             _apply_rule(wired, plan, args)
         if p.weight_decay:
-            p.w.mul_(_float32(1.0 - p.weight_decay))
+            p.w.mul_(p.w.new_tensor(1.0 - p.weight_decay))
         if p.rule is not None:
             _clip(p)
         if p.every and (step + 1) % p.every == 0:
@@ -40,7 +40,7 @@ def _consolidate(wired: Grid, args: RunArgs) -> None:
     values = {
         **dict(zip(rule.learn_params(), p.params, strict=False)),
         **dict(zip(("w", *rule.own("synapse")), (p.w, *p.synapse), strict=True)),
-        "reward": torch.ones(()) if reward is None else reward[0],
+        "reward": p.w.new_ones(()) if reward is None else reward[0],
     }
     arguments = rule.functions["consolidate"].arguments
     new = rule.consolidate(**{k: values[k] for k in arguments})
@@ -57,7 +57,7 @@ def _apply_rule(wired: Grid, plan: Plan, args: RunArgs) -> None:
     numbers = dict(zip(rule.learn_params(), p.params, strict=False))
     reward = args.reward
     if reward is None:
-        reward = torch.ones(plan.batch, device=plan.device)
+        reward = p.w.new_ones(plan.batch)
     values = {
         "w": wired.read(p.w),
         "reward": reward[0] if rule.one_reward else wired.each(reward),
@@ -73,7 +73,7 @@ def _apply_rule(wired: Grid, plan: Plan, args: RunArgs) -> None:
         foreign = len(tensors) - len(own)
         traces = dict(zip(own, tensors[foreign:], strict=True))
         moves, seen, late = wired.see(at, spike if last is None else last, [*traces.values()])
-        moving.append((at, moves if last is None else spike.to(torch.float32), traces))
+        moving.append((at, moves if last is None else spike.to(p.w.dtype), traces))
         known = [*map(to, tensors[:foreign]), *late]
         values |= {at: seen, **dict(zip(rule.side(at), known, strict=True))}
     with reducing(p.reduction, wired.share):
@@ -115,9 +115,6 @@ def normalize(wired: Grid) -> None:
     """Scale what changed so that the absolute values of each sum are `norm`."""
     p = wired.p
     assert p.changed is not None
-    wired.normalize(p.changed.nonzero()[:, 0], _float32(float(p.norm or 0.0)))
+    norm = torch.tensor(float(p.norm or 0.0), dtype=p.w.dtype)
+    wired.normalize(p.changed.nonzero()[:, 0], norm)
     p.changed.zero_()
-
-
-def _float32(x: float) -> Tensor:
-    return torch.tensor(x, dtype=torch.float32)

@@ -165,18 +165,19 @@ class _Run:
 
     def _current(self, p: PopulationPlan, receptor: int, t: int) -> Tensor:
         """What arrives at a port: 0 is i_syn, which also takes what is given from outside."""
-        total = torch.zeros(p.spike.shape, device=p.spike.device)
+        dtype = self.plan.dtype
+        total = torch.zeros(p.spike.shape, dtype=dtype, device=p.spike.device)
         for wired in self.wired:
             if (wired.p.target, wired.p.receptor) == (p.index, receptor):
                 source = self.plan.populations[wired.p.source].spike
-                current = wired.deliver(source.to(torch.float32))
+                current = wired.deliver(source.to(dtype))
                 total = total + (current if wired.p.bias is None else current + wired.p.bias)
         arrived = self.ports.sums.get((p.index, receptor))
         if arrived is not None:
             total = total + arrived
         given = self.args.inputs.get(p.index)
         if given is not None and receptor == 0:
-            total = total + self._given(p, given, t).to(torch.float32)
+            total = total + self._given(p, given, t).to(dtype)
         return total
 
     def _given(self, p: PopulationPlan, given: BoundInput, t: int) -> Tensor:
@@ -216,7 +217,7 @@ class _Run:
             p.state[p.model.state().index("v")].add_(given[t] if given.dim() == 2 else given)
         for window in p.windows:
             head = int(window.head)
-            window.data[head] = i_syn if window.of == "i_syn" else p.spike.to(torch.float32)
+            window.data[head] = i_syn if window.of == "i_syn" else p.spike.to(self.plan.dtype)
             window.head.fill_((head + 1) % len(window.data))
         if p.is_input:
             spike = i_syn != 0.0
@@ -296,7 +297,8 @@ class _Draws:
         lane, self.lane = self.lane, self.lane + 1
         if replayed is not None:
             return replayed[self.row]
-        return uniform(self.run._words(self.p, Purpose.MODEL, self.run._clock)[lane])
+        words = self.run._words(self.p, Purpose.MODEL, self.run._clock)
+        return uniform(words[lane]).to(self.run.plan.dtype)
 
 
 def _reset(p: PopulationPlan) -> None:

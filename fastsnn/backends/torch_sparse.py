@@ -15,7 +15,7 @@ class Ports:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.sums: dict[tuple[int, int], Tensor] = {}  # (population, receptor) -> float32 [1, n]
+        self.sums: dict[tuple[int, int], Tensor] = {}  # (population, receptor) -> [1, n]
         self.rows = [_Rows(plan, k) for k in range(len(plan.sparse))]
 
     def gather(self, step: int) -> None:
@@ -29,9 +29,9 @@ class Ports:
         for drive in self.plan.drives:
             totals[drive.port] += _DRIVES[drive.kind](drive, self.plan.seed, step)
         for port, total in zip(self.plan.ports, totals, strict=True):
-            grain = torch.tensor(port.grain, dtype=torch.float32)
+            # a power of two: exact in either type
             key = (port.population, port.receptor)
-            self.sums[key] = (total.to(torch.float32) * grain).reshape(1, -1)
+            self.sums[key] = (total.to(self.plan.dtype) * port.grain).reshape(1, -1)
 
     def scatter(self, step: int) -> None:
         """Send the spikes of a step on their way."""

@@ -27,7 +27,7 @@ class Wired:
         """Before the currents of a step of the network's clock."""
 
     def deliver(self, spike: Tensor) -> Tensor:
-        """Current [B, n_post] of spikes, float32 0/1 [B, n_pre]."""
+        """Current [B, n_post] of spikes, 0 or 1 in the type of w, [B, n_pre]."""
         raise NotImplementedError
 
     def reset(self) -> None:
@@ -63,7 +63,7 @@ class Grid(Wired):
 
     def deliver(self, spike: Tensor) -> Tensor:
         w = self.p.w
-        current = torch.zeros(len(spike), w.shape[1], device=w.device)
+        current = w.new_zeros(len(spike), w.shape[1])
         for i in spike.any(0).nonzero()[:, 0].tolist():
             current = current + spike[:, i, None] * w[i]
         return current
@@ -75,10 +75,10 @@ class Grid(Wired):
         """What of one side reaches the synapses in the step.
 
         spike, own: of the step, [B, n].  Returns the spikes that move the rule's own traces, and
-        at the synapses spikes and own traces, [B, *synapses], all float32.
+        at the synapses spikes and own traces, [B, *synapses], all in the type of w.
         """
         to = self.pre if at == "pre" else self.post
-        spike = spike.to(torch.float32)
+        spike = spike.to(self.p.w.dtype)
         return spike, to(spike), [to(x) for x in own]
 
     def pre(self, x: Tensor) -> Tensor:
@@ -152,13 +152,13 @@ class Indexed(Grid):
         if self.sharing is None:
             return x
         padded = torch.cat([x.expand(self.s.n_syn), x.new_zeros(1)])
-        total = torch.zeros(self.sharing.shape[1], device=x.device)
+        total = x.new_zeros(self.sharing.shape[1])
         for synapses in self.sharing:
             total = total + padded[synapses]
         return total
 
     def deliver(self, spike: Tensor) -> Tensor:
-        current = torch.zeros(len(spike), self.s.n_post, device=spike.device)
+        current = spike.new_zeros(len(spike), self.s.n_post)
         spike = self.release(spike)
         for i in spike.any(0).nonzero()[:, 0].tolist():
             self.add(current, spike[:, i], slice(self.rows[i], self.rows[i + 1]))
@@ -196,7 +196,7 @@ class Indexed(Grid):
         assert self.columns is not None
         own = w.flatten()[self.place]
         padded = torch.cat([own, own.new_zeros(1)])
-        factor = torch.ones(self.s.n_post, device=w.device)
+        factor = w.new_ones(self.s.n_post)
         factor[sums] = _factor([padded[row] for row in self.columns[:, sums]], norm)
         w.view(-1)[self.place] = own * factor[self.target]
 
@@ -240,10 +240,10 @@ class Delayed(Indexed):
     def deliver(self, spike: Tensor) -> Tensor:
         w, n_post, step = self.p.w[self.place], self.s.n_post, self.step
         if self.p.arriving is None:
-            current = torch.zeros(n_post, device=w.device)
+            current = w.new_zeros(n_post)
             # terminals stand at the ends of axons of one length
             sent = self.sent[(step - self.slowest) % len(self.sent)]
-            scale = self.release(sent[None].to(torch.float32))
+            scale = self.release(sent[None].to(w.dtype))
             w = w if self.terminals is None else w * scale[0, self.s.pre]
             for delay in range(1, self.slowest + 1):
                 sent = self.sent[(step - delay) % len(self.sent)]
@@ -270,7 +270,8 @@ class Delayed(Indexed):
         slot = (self.step - self.lag) % slots
         past = self.p.past
         seen = [] if past is None else [past[slot, k, neuron][None] for k in range(len(own))]
-        return spike.to(torch.float32), self.sent[slot, neuron][None].to(torch.float32), seen
+        dtype = self.p.w.dtype
+        return spike.to(dtype), self.sent[slot, neuron][None].to(dtype), seen
 
 
 def _factor(rows: list[Tensor], norm: Tensor) -> Tensor:
@@ -312,7 +313,7 @@ class Pool(Wired):
     def deliver(self, spike: Tensor) -> Tensor:
         rate = self.p.rate
         assert rate is not None
-        rate.copy_(rate - rate * torch.tensor(self.p.decay, dtype=torch.float32) + spike)
+        rate.copy_(rate - rate * rate.new_tensor(self.p.decay) + spike)
         rates = torch.nn.functional.pad(rate, (0, 1), value=-torch.inf)
         spikes = torch.nn.functional.pad(spike, (0, 1))
         best, value = rates[:, self.windows[0]], spikes[:, self.windows[0]]

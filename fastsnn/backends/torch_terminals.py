@@ -21,7 +21,7 @@ class Terminals:
             tensor.copy_(init.expand_as(tensor))
 
     def release(self, spike: Tensor) -> Tensor:
-        """Advance by the spikes that arrive, float32 0/1 [B, n]; returns the efficacy [B, n]."""
+        """Advance by the spikes that arrive, 0 or 1, [B, n]; returns the efficacy [B, n]."""
         p, model = self.p, self.p.model
         names = model.state()
         values = dict(zip(model.step_params(), p.params, strict=True))

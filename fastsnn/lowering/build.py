@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import torch
+
 from fastsnn import models
 from fastsnn.errors import BackendError
 from fastsnn.lowering.to_cpp import struct_of
@@ -51,12 +53,13 @@ def obstacle() -> str | None:
 
 
 @functools.cache
-def factory(model: type[Model], isa: str) -> int:
+def factory(model: type[Model], isa: str, dtype: torch.dtype = torch.float32) -> int:
     """Address of the function that hands a model to the native engine, compiled if need be.
 
+    dtype: of its numbers, torch.float32 or torch.float64.
     Raises BackendError with the compiler's words when it fails.
     """
-    library = ctypes.CDLL(str(_library(model, isa)))
+    library = ctypes.CDLL(str(_library(model, isa, dtype)))
     address = ctypes.cast(getattr(library, ENTRY), ctypes.c_void_p).value
     assert address is not None
     # the library stays loaded: programs hold pointers into it
@@ -78,11 +81,13 @@ def source_of(model: type[Model]) -> str:
     )
 
 
-def _library(model: type[Model], isa: str) -> Path:
+def _library(model: type[Model], isa: str, dtype: torch.dtype) -> Path:
     program, folder = compiler(), sources()
     if program is None or folder is None:
         raise BackendError(f"model '{model.__name__}' cannot be compiled: {obstacle()}.")
     flags = [*_flags(folder, isa), f"-DFASTSNN_ISA={isa}", "-shared", "-fPIC"]
+    if dtype == torch.float64:
+        flags.append("-DFASTSNN_DOUBLE")
     text = source_of(model)
     key = hashlib.sha256("\n".join([text, *flags, program, _version(program)]).encode())
     for header in sorted([*folder.glob("*.h"), *folder.glob("cpu/*.h")]):

@@ -137,7 +137,7 @@ def over_batch(x: Tensor) -> Tensor:
         # a product of both sides that knows a faster way than being made, element by element
         return x.over_batch()
     reduction, share = _reduction.get(), _share.get()
-    rows = (row.to(torch.float32) for row in x)
+    rows = iter(x if x.is_floating_point() else x.to(torch.float32))
     if share is not None:
         rows = map(share, rows)
     total = next(rows)

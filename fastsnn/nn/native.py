@@ -8,28 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.backends.native import ENGINES
 from fastsnn.models.declare import Neuron
 from fastsnn.models.driven import MODELS
 from fastsnn.models.surrogates import SURROGATES
 from fastsnn.nn.calls import Call, Gradients, Outcome
-
-try:
-    import fastsnn._native as _native
-except ImportError:
-    _native = None
 
 NAME = "cpu"
 
 
 def obstacle(model: type[Neuron], x: Tensor) -> str | None:
     """None, or why the kernels cannot serve."""
-    if not hasattr(_native, "run_sequence"):
+    if x.dtype not in ENGINES:
+        return f"the input is {x.dtype}, it knows {', '.join(map(str, ENGINES))}"
+    if not hasattr(ENGINES[x.dtype], "run_sequence"):
         return "the native engine is not built, or older than this package"
     if model not in MODELS:
         return f"it has kernels for {', '.join(m.__name__ for m in MODELS)}, not {model.__name__}"
-    if x.device.type != "cpu":
-        return f"the input is on device '{x.device}'"
-    return None if x.dtype == torch.float32 else f"the input is {x.dtype}, it knows torch.float32"
+    return None if x.device.type == "cpu" else f"the input is on device '{x.device}'"
 
 
 def forward(call: Call) -> Outcome:
@@ -80,4 +76,4 @@ def _run(call: Call, backward: bool, pointers: dict[str, Any]) -> None:
         "record": states.index(call.trail) if call.trail else 0,
     }
     threads = torch.get_num_threads()
-    _native.run_sequence(call.model.__name__, backward, threads, told | pointers)
+    ENGINES[call.x.dtype].run_sequence(call.model.__name__, backward, threads, told | pointers)
