@@ -2,8 +2,8 @@
 """Traces of PyNN's standard cells, recorded from NEST 3.10 on its grid.
 
 An excitatory spike arrives at 6 and 71 ms, an inhibitory one at 14 ms; a current flows from 20 to
-60 ms.  Where NEST integrates exactly we agree to float32, elsewhere far better than NEURON and NEST
-agree with each other (0.02 to 0.3 mV at 0.1 ms).
+60 ms.  Where NEST integrates exactly we agree to the digits of float32 or float64, elsewhere far
+better than NEURON and NEST agree with each other (0.02 to 0.3 mV at 0.1 ms).
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ CELLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dt", [0.1, 0.01])
-@pytest.mark.parametrize("cell", CELLS)
-def test_traces_of_nest_are_reproduced(cell, dt, backend):
+EXACT = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta")
+
+
+def traced(cell, dt, backend, dtype=torch.float32):
+    """v every 0.1 ms of a cell and of NEST's, mV, and the first spike of NEST, ms."""
     if dt == 0.01 and backend == "torch":
         pytest.skip("ten thousand steps of the reference; the cpu backend gives the same bits")
-    model, ex, inh, amplitude, tolerance = CELLS[cell]
+    model, ex, inh, amplitude, _ = CELLS[cell]
     want, times = TRACES[f"{dt}/{cell}/v"], TRACES[f"{dt}/{cell}/spikes"]
     steps, every = round(100 / dt), round(0.1 / dt)
     current = torch.zeros(steps, 1, 1)
@@ -50,11 +52,24 @@ def test_traces_of_nest_are_reproduced(cell, dt, backend):
     arrivals = {round(t / dt) - 1: {port: w} for t, port, w in
                 ((6, "ex", ex), (14, "inh", inh), (71, "ex", ex))}  # fmt: skip
     got = run(model, steps, dt=dt, backend=backend, arrivals=arrivals, current=current,
-              start={"v": float(want[0])})  # fmt: skip
+              start={"v": float(want[0])}, dtype=dtype)  # fmt: skip
     fired = dt * (np.flatnonzero(got["spike"][:, 0]) + 1)
     assert len(fired) == len(times)
     assert np.abs(fired - times).max() < 1e-6
-    v = got["v"][every - 1 :: every, 0]
-    below = slice(0, int(times[0] / 0.1) - 12)
+    return got["v"][every - 1 :: every, 0], want[1:], times[0]
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.01])
+@pytest.mark.parametrize("cell", CELLS)
+def test_traces_of_nest_are_reproduced(cell, dt, backend):
+    v, want, spike = traced(cell, dt, backend)
+    below = slice(0, int(spike / 0.1) - 12)
     # rounding of v adds up over tau_m / dt steps
-    assert np.abs(v[below] - want[1:][below]).max() < max(tolerance, 3e-5 / dt)
+    assert np.abs(v[below] - want[below]).max() < max(CELLS[cell][-1], 3e-5 / dt)
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.01])
+@pytest.mark.parametrize("cell", EXACT)
+def test_whole_traces_of_exact_integration_agree_in_float64(cell, dt, backend):
+    v, want, _ = traced(cell, dt, backend, torch.float64)
+    assert np.abs(v - want).max() < 1e-9
