@@ -64,23 +64,18 @@ class Recipe:
     inputs: Callable[[Network, int], dict[str, Any]] = no_inputs
     plastic: tuple[str, ...] = ()
 
-    def make(
-        self,
-        scale: float = 1.0,
-        variant: str | None = None,
-        *,
-        seed: int = 0,
-        backend: str = "auto",
-        threads: int | None = None,
-    ) -> Network:
-        """Build it.  Raises FastsnnError for a scale or variant that there is not."""
+    def make(self, scale: float = 1.0, variant: str | None = None, **options: Any) -> Network:
+        """Build it.  options: of `Network`: seed, backend, threads, dtype.
+
+        Raises FastsnnError for a scale or variant that there is not.
+        """
         if not 0.0 < scale < float("inf"):
             raise FastsnnError(f"'{self.name}': scale is {scale!r}, expected a number above 0.")
         variant = self.variants[0] if variant is None else variant
         if variant not in self.variants:
             have = ", ".join(filter(None, self.variants)) or "none"
             raise FastsnnError(f"'{self.name}': variant is {variant!r}, expected one of: {have}.")
-        return self.build(scale, variant, seed=seed, backend=backend, threads=threads)
+        return self.build(scale, variant, **options)
 
     def run(self, net: Network, time: float) -> None:
         """Simulate `time` ms, with the inputs of this network."""
