@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 from fastsnn.equations.integrate import Integrator
@@ -24,15 +22,15 @@ from fastsnn.equations.write import HostWriter, Writer
 from fastsnn.errors import ModelError
 from fastsnn.models.declare import Neuron
 from fastsnn.models.language import WORDS
+from fastsnn.models.syntax import executed
 
-_numbers = count(1)
-_HEAD = f"""\
+_HEAD = """\
 from fastsnn.equations.runtime import exprel, number, propagators, refractory_steps
 from fastsnn.models.declare import Neuron, Param, Receptor, Var
-from fastsnn.models.language import {", ".join(WORDS)}
+from fastsnn.models.language import {words}
 
 
-"""
+""".format(words=", ".join(WORDS))
 
 
 def from_equations(
@@ -228,15 +226,6 @@ class _Maker:
         body += ["", f"def step({', '.join(arguments)}):", *(f"    {line}" for line in lines)]
         text = _HEAD + f"class {self.name}(Neuron):\n"
         text += "\n".join(f"    {line}".rstrip() for line in body) + "\n"
-        return _executed(self.name, text)
-
-
-def _executed(name: str, text: str) -> type[Neuron]:
-    # where Python, and our reader of functions, look for the source
-    file = f"<equations {name} {next(_numbers)}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    space: dict[str, Any] = {"__name__": f"fastsnn.equations.{name}"}
-    exec(compile(text, file, "exec"), space)
-    made = space[name]
-    made.source = text
-    return made
+        made = executed(self.name, text, self.name)
+        made.source = text
+        return made

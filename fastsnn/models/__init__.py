@@ -22,6 +22,7 @@ from fastsnn.models.neurons import (
     SubtractiveIF,
 )
 from fastsnn.models.quadratic import Izhikevich2003, IzhikevichDelta
+from fastsnn.models.receptors import with_receptors
 from fastsnn.models.rules import (
     MSTDP,
     MSTDPET,
@@ -79,4 +80,5 @@ __all__ = [
     "TsodyksMarkram",
     "Var",
     "WeightDependentPostPre",
+    "with_receptors",
 ]

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 from fastsnn.errors import ModelError
+from fastsnn.models import language
 from fastsnn.models.language import WORDS
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr)
 _LARGEST = 3.4028234663852886e38  # float32
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_numbers = count(1)
 
 
 Statement = tuple[str, ast.expr]
@@ -152,6 +157,20 @@ def parse(function: Callable, owner: str) -> Body:
     )
     _check_names(body)
     return body
+
+
+def executed(name: str, text: str, title: str) -> Any:
+    """What a text that was written by a program defines under a name, so that `parse` can read it.
+
+    The words of the language are known to it.
+    """
+    file = f"<{title} {next(_numbers)}>"
+    # where Python, and `parse`, look for the source
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    space: dict[str, Any] = {"__name__": f"fastsnn.models.{title}"}
+    space |= {word: getattr(language, word) for word in WORDS}
+    exec(compile(text, file, "exec"), space)
+    return space[name]
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -21,6 +21,7 @@ from pyNN.space import Space  # noqa: E402
 from pyNN.standardmodels import StandardCellType as _StandardCellType  # noqa: E402
 
 from fastsnn.pynn.cells import *  # noqa: E402, F403
+from fastsnn.pynn.composed import *  # noqa: E402, F403
 from fastsnn.pynn.control import (  # noqa: E402
     connect,
     create,

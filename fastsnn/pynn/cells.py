@@ -14,34 +14,40 @@ from pyNN.standardmodels import build_translations, cells
 from fastsnn import models
 
 # nF, nA, uS to pF, pA, nS
-_MILLI = 1000.0
-_MEMBRANE = (
+MILLI = 1000.0
+MEMBRANE = (
     ("tau_m", "tau_m"),
-    ("cm", "c_m", _MILLI),
+    ("cm", "c_m", MILLI),
     ("v_rest", "v_rest"),
     ("v_thresh", "v_thresh"),
     ("v_reset", "v_reset"),
     ("tau_refrac", "t_refrac"),
-    ("i_offset", "i_offset", _MILLI),
+    ("i_offset", "i_offset", MILLI),
 )
 _TAU_SYN = (("tau_syn_E", "tau_syn_ex"), ("tau_syn_I", "tau_syn_inh"))
 _REVERSAL = (("e_rev_E", "e_rev_ex"), ("e_rev_I", "e_rev_inh"))
-_ADAPTATION = (
+ADAPTATION = (
     ("v_spike", "v_spike"),
     ("delta_T", "delta_t"),
     ("a", "a"),
-    ("b", "b", _MILLI),
+    ("b", "b", MILLI),
     ("tau_w", "tau_w"),
 )
-_V = {"v": ("v", 1.0)}
-_CURRENTS = {"isyn_exc": ("i_ex", _MILLI), "isyn_inh": ("i_inh", _MILLI)}
-_CONDUCTANCES = {"gsyn_exc": ("g_ex", _MILLI), "gsyn_inh": ("g_inh", _MILLI)}
+V = {"v": ("v", 1.0)}
+_CURRENTS = {"isyn_exc": ("i_ex", MILLI), "isyn_inh": ("i_inh", MILLI)}
+_CONDUCTANCES = {"gsyn_exc": ("g_ex", MILLI), "gsyn_inh": ("g_inh", MILLI)}
+_PORTS = {"excitatory": "ex", "inhibitory": "inh"}
 
 
-class _Cell:
+def port(receptor_type: str) -> str:
+    """Our name of a receptor."""
+    return _PORTS.get(receptor_type, receptor_type)
+
+
+class Cell:
     model: ClassVar[type]
-    variables: ClassVar[dict[str, tuple[str, float]]] = _V
-    weight_scale: ClassVar[float] = _MILLI
+    variables: ClassVar[dict[str, tuple[str, float]]] = V
+    weight_scale: ClassVar[float] = MILLI
 
 
 def _with_currents(base: Any) -> dict[str, Any]:
@@ -57,84 +63,84 @@ def _with_currents(base: Any) -> dict[str, Any]:
     }
 
 
-class IF_curr_exp(_Cell, cells.IF_curr_exp):
+class IF_curr_exp(Cell, cells.IF_curr_exp):
     __doc__ = cells.IF_curr_exp.__doc__
-    model, variables = models.LIFExp, _V | _CURRENTS
+    model, variables = models.LIFExp, V | _CURRENTS
     locals().update(_with_currents(cells.IF_curr_exp))
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN)
+    translations = build_translations(*MEMBRANE, *_TAU_SYN)
 
 
-class IF_curr_alpha(_Cell, cells.IF_curr_alpha):
+class IF_curr_alpha(Cell, cells.IF_curr_alpha):
     __doc__ = cells.IF_curr_alpha.__doc__
-    model, variables = models.LIFAlpha, _V | _CURRENTS
+    model, variables = models.LIFAlpha, V | _CURRENTS
     locals().update(_with_currents(cells.IF_curr_alpha))
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN)
+    translations = build_translations(*MEMBRANE, *_TAU_SYN)
 
 
-class IF_curr_delta(_Cell, cells.IF_curr_delta):
+class IF_curr_delta(Cell, cells.IF_curr_delta):
     __doc__ = cells.IF_curr_delta.__doc__
     model, weight_scale = models.LIFDelta, 1.0
-    translations = build_translations(*_MEMBRANE)
+    translations = build_translations(*MEMBRANE)
 
 
-class IF_cond_exp(_Cell, cells.IF_cond_exp):
+class IF_cond_exp(Cell, cells.IF_cond_exp):
     __doc__ = cells.IF_cond_exp.__doc__
-    model, variables = models.LIFCondExp, _V | _CONDUCTANCES
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL)
+    model, variables = models.LIFCondExp, V | _CONDUCTANCES
+    translations = build_translations(*MEMBRANE, *_TAU_SYN, *_REVERSAL)
 
 
-class IF_cond_alpha(_Cell, cells.IF_cond_alpha):
+class IF_cond_alpha(Cell, cells.IF_cond_alpha):
     __doc__ = cells.IF_cond_alpha.__doc__
-    model, variables = models.LIFCondAlpha, _V | _CONDUCTANCES
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL)
+    model, variables = models.LIFCondAlpha, V | _CONDUCTANCES
+    translations = build_translations(*MEMBRANE, *_TAU_SYN, *_REVERSAL)
 
 
-class EIF_cond_exp_isfa_ista(_Cell, cells.EIF_cond_exp_isfa_ista):
+class EIF_cond_exp_isfa_ista(Cell, cells.EIF_cond_exp_isfa_ista):
     __doc__ = cells.EIF_cond_exp_isfa_ista.__doc__
-    model, variables = models.AdExCondExp, _V | _CONDUCTANCES | {"w": ("w", _MILLI)}
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL, *_ADAPTATION)
+    model, variables = models.AdExCondExp, V | _CONDUCTANCES | {"w": ("w", MILLI)}
+    translations = build_translations(*MEMBRANE, *_TAU_SYN, *_REVERSAL, *ADAPTATION)
 
 
-class EIF_cond_alpha_isfa_ista(_Cell, cells.EIF_cond_alpha_isfa_ista):
+class EIF_cond_alpha_isfa_ista(Cell, cells.EIF_cond_alpha_isfa_ista):
     __doc__ = cells.EIF_cond_alpha_isfa_ista.__doc__
-    model, variables = models.AdExCondAlpha, _V | _CONDUCTANCES | {"w": ("w", _MILLI)}
-    translations = build_translations(*_MEMBRANE, *_TAU_SYN, *_REVERSAL, *_ADAPTATION)
+    model, variables = models.AdExCondAlpha, V | _CONDUCTANCES | {"w": ("w", MILLI)}
+    translations = build_translations(*MEMBRANE, *_TAU_SYN, *_REVERSAL, *ADAPTATION)
 
 
-class HH_cond_exp(_Cell, cells.HH_cond_exp):
+class HH_cond_exp(Cell, cells.HH_cond_exp):
     __doc__ = cells.HH_cond_exp.__doc__
     model = models.HHCondExp
-    variables = _V | _CONDUCTANCES | {"m": ("m", 1.0), "h": ("h", 1.0), "n": ("n_gate", 1.0)}
+    variables = V | _CONDUCTANCES | {"m": ("m", 1.0), "h": ("h", 1.0), "n": ("n_gate", 1.0)}
     # the gates start at equilibrium at e_rev_leak
     default_initial_values: ClassVar[dict[str, float]] = {
         k: v for k, v in cells.HH_cond_exp.default_initial_values.items() if k not in "mhn"
     }
     receptor_types = ("excitatory", "inhibitory")
     translations = build_translations(
-        ("gbar_Na", "g_na", _MILLI),
-        ("gbar_K", "g_k", _MILLI),
-        ("g_leak", "g_leak", _MILLI),
-        ("cm", "c_m", _MILLI),
+        ("gbar_Na", "g_na", MILLI),
+        ("gbar_K", "g_k", MILLI),
+        ("g_leak", "g_leak", MILLI),
+        ("cm", "c_m", MILLI),
         ("v_offset", "v_offset"),
         ("e_rev_Na", "e_rev_na"),
         ("e_rev_K", "e_rev_k"),
         ("e_rev_leak", "e_rev_leak"),
         *_REVERSAL,
         *_TAU_SYN,
-        ("i_offset", "i_offset", _MILLI),
+        ("i_offset", "i_offset", MILLI),
     )
 
 
-class Izhikevich(_Cell, cells.Izhikevich):
+class Izhikevich(Cell, cells.Izhikevich):
     __doc__ = cells.Izhikevich.__doc__
     model, weight_scale = models.IzhikevichDelta, 1.0
-    variables = _V | {"u": ("u", 1.0)}
+    variables = V | {"u": ("u", 1.0)}
     translations = build_translations(
-        ("a", "a"), ("b", "b"), ("c", "c"), ("d", "d"), ("i_offset", "i_offset", _MILLI)
+        ("a", "a"), ("b", "b"), ("c", "c"), ("d", "d"), ("i_offset", "i_offset", MILLI)
     )
 
 
-class _SpikeSource(_Cell):
+class _SpikeSource(Cell):
     model, variables = models.Input, {}
 
 

@@ -13,6 +13,7 @@ import torch
 from fastsnn import building
 from fastsnn.models import TsodyksMarkram
 from fastsnn.network import Network
+from fastsnn.pynn.cells import port
 from fastsnn.pynn.populations import Population, members
 from fastsnn.pynn.relays import Relay
 from fastsnn.pynn.synapses import SimpleStochasticSynapse, TsodyksMarkramSynapse
@@ -22,7 +23,6 @@ from fastsnn.synapses import order_of
 
 Array = np.ndarray
 _MOST_LAYERS = 256
-_RECEPTORS = {"excitatory": "ex", "inhibitory": "inh"}
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Joined:
     def __init__(self, network: Network, projection: Any, name: str) -> None:
         self.network, self.projection, self.name = network, projection, name
         self.parts: list[_Part] = []
-        self.receptor = _RECEPTORS[projection.receptor_type]
+        self.receptor = port(projection.receptor_type)
         self._stale = False
         # step after which the weights were last read
         self._read = network.step
