@@ -1084,6 +1084,82 @@ struct LIFCondExp {
   }
 };
 
+struct LIFCondExpSfaRr {
+  static constexpr const char* name = "LIFCondExpSfaRr";
+  static constexpr int n_state = 6;
+  static constexpr int n_shared = 0;
+  static constexpr int n_param = 21;
+  static constexpr int n_receptor = 2;
+  static constexpr int n_window = 0;
+  static constexpr int n_kernel = 0;
+  static constexpr int learning = -1;
+  static constexpr int v = 0;
+  static constexpr bool uses_spike = false;
+  static constexpr bool uses_sent = false;
+  template <class T>
+  static FASTSNN_FN void before([[maybe_unused]] T* shared, [[maybe_unused]] T n_sent, [[maybe_unused]] const T* param) {
+  }
+  template <class T, class Context>
+  static FASTSNN_FN mask<T> step([[maybe_unused]] T* state, [[maybe_unused]] const T* shared, [[maybe_unused]] T& i_syn, [[maybe_unused]] mask<T> spike, [[maybe_unused]] const T* param, [[maybe_unused]] const Context& context) {
+    const T g_leak = param[0];
+    const T per_pa = param[1];
+    const T decay_ex = param[2];
+    const T decay_inh = param[3];
+    const T decay_sfa = param[4];
+    const T decay_rr = param[5];
+    const T mean_ex = param[6];
+    const T mean_inh = param[7];
+    const T mean_sfa = param[8];
+    const T mean_rr = param[9];
+    const T n_refrac = param[10];
+    const T v_thresh = param[11];
+    const T v_rest = param[12];
+    const T v_reset = param[13];
+    const T e_rev_ex = param[14];
+    const T e_rev_inh = param[15];
+    const T e_rev_sfa = param[16];
+    const T e_rev_rr = param[17];
+    const T q_sfa = param[18];
+    const T q_rr = param[19];
+    const T i_offset = param[20];
+    T v = state[0];
+    T refrac = state[1];
+    T g_ex = state[2];
+    T g_inh = state[3];
+    T g_sfa = state[4];
+    T g_rr = state[5];
+    const T ex = context.receptor(0);
+    const T inh = context.receptor(1);
+    auto g_e = (g_ex * mean_ex);
+    auto g_i = (g_inh * mean_inh);
+    auto g_s = (g_sfa * mean_sfa);
+    auto g_r = (g_rr * mean_rr);
+    auto i = (((g_leak * (v_rest - v)) + (g_e * (e_rev_ex - v))) + (g_i * (e_rev_inh - v)));
+    i = ((i + (g_s * (e_rev_sfa - v))) + (g_r * (e_rev_rr - v)));
+    auto x = (((((g_leak + g_e) + g_i) + g_s) + g_r) * per_pa);
+    auto moved = (v + (((i + (i_offset + i_syn)) * per_pa) / (lit<T>(1.0) + (x * (lit<T>(0.5) + minimum((x * lit<T>(0.083333336)), lit<T>(0.5)))))));
+    v = where((refrac > lit<T>(0.0)), v, moved);
+    refrac = where((refrac > lit<T>(0.0)), (refrac - lit<T>(1.0)), lit<T>(0.0));
+    g_ex = ((g_ex * decay_ex) + ex);
+    g_inh = ((g_inh * decay_inh) + inh);
+    spike = (v >= v_thresh);
+    v = where(spike, v_reset, v);
+    refrac = where(spike, n_refrac, refrac);
+    g_sfa = ((g_sfa * decay_sfa) + where(spike, q_sfa, lit<T>(0.0)));
+    g_rr = ((g_rr * decay_rr) + where(spike, q_rr, lit<T>(0.0)));
+    state[0] = v;
+    state[1] = refrac;
+    state[2] = g_ex;
+    state[3] = g_inh;
+    state[4] = g_sfa;
+    state[5] = g_rr;
+    return spike;
+  }
+  template <class T>
+  static FASTSNN_FN void after([[maybe_unused]] T* shared, [[maybe_unused]] T n_spikes, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct LIFDelta {
   static constexpr const char* name = "LIFDelta";
   static constexpr int n_state = 2;
@@ -1385,6 +1461,76 @@ struct Hebbian {
   }
 };
 
+struct InhibitorySTDP {
+  static constexpr const char* name = "InhibitorySTDP";
+  static constexpr int n_term = 4;
+  static constexpr int n_synapse = 1;
+  static constexpr int n_pre = 2;
+  static constexpr int n_post = 3;
+  static constexpr int n_pre_state = 1;
+  static constexpr int n_post_state = 2;
+  static constexpr int n_param = 4;
+  static constexpr int reward = -1;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
+  static constexpr bool pre_driven[] = {true, false, true, true};
+  static constexpr bool post_driven[] = {false, true, false, false};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T p_minus = post_side[1];
+      return (pre * p_minus);
+    } else if constexpr (K == 1) {
+      const T p_plus = pre_side[1];
+      const T post = post_side[0];
+      return (p_plus * post);
+    } else if constexpr (K == 2) {
+      const T pre = pre_side[0];
+      const T post = post_side[0];
+      const T always = post_side[2];
+      return ((pre * always) * post);
+    } else if constexpr (K == 3) {
+      const T pre = pre_side[0];
+      const T always = post_side[2];
+      return (pre * always);
+    } else {
+      return lit<T>(0.0);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    const T eta = param[0];
+    const T nu = param[1];
+    const T cost = param[2];
+    T w = synapse[0];
+    auto pairs = (term[0] + term[1]);
+    auto same = term[2];
+    w = (w + (((nu * pairs) + (eta * same)) - (cost * term[3])));
+    synapse[0] = w;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay = param[3];
+    T p_plus = own[0];
+    [[maybe_unused]] T pre = spike;
+    own[0] = ((p_plus * decay) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay = param[3];
+    T p_minus = own[0];
+    T always = own[1];
+    [[maybe_unused]] T post = spike;
+    own[0] = ((p_minus * decay) + post);
+    own[1] = always;
+  }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
+};
+
 struct MSTDP {
   static constexpr const char* name = "MSTDP";
   static constexpr int n_term = 2;
@@ -1503,6 +1649,74 @@ struct MSTDPET {
     T p_minus = own[0];
     [[maybe_unused]] T post = spike;
     own[0] = ((p_minus * decay_minus) + (a_minus * post));
+  }
+  template <class T>
+  static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
+  }
+};
+
+struct NonlinearSTDP {
+  static constexpr const char* name = "NonlinearSTDP";
+  static constexpr int n_term = 2;
+  static constexpr int n_synapse = 1;
+  static constexpr int n_pre = 2;
+  static constexpr int n_post = 2;
+  static constexpr int n_pre_state = 1;
+  static constexpr int n_post_state = 1;
+  static constexpr int n_param = 9;
+  static constexpr int reward = -1;
+  static constexpr int lag = 0;
+  static constexpr bool event_driven = true;
+  static constexpr bool consolidates = false;
+  static constexpr bool pre_driven[] = {true, false};
+  static constexpr bool post_driven[] = {false, true};
+  template <int K, class T>
+  static FASTSNN_FN T term([[maybe_unused]] const T* pre_side, [[maybe_unused]] const T* post_side, [[maybe_unused]] T reward, [[maybe_unused]] const T* param) {
+    if constexpr (K == 0) {
+      const T pre = pre_side[0];
+      const T p_minus = post_side[1];
+      return (pre * p_minus);
+    } else if constexpr (K == 1) {
+      const T p_plus = pre_side[1];
+      const T post = post_side[0];
+      return (p_plus * post);
+    } else {
+      return lit<T>(0.0);
+    }
+  }
+  template <class T>
+  static FASTSNN_FN void learn([[maybe_unused]] T* synapse, [[maybe_unused]] const T* term, [[maybe_unused]] const T* param) {
+    const T w_min = param[3];
+    const T w_max = param[4];
+    const T nu_plus = param[5];
+    const T nu_minus = param[6];
+    const T mu_plus = param[7];
+    const T mu_minus = param[8];
+    T w = synapse[0];
+    auto ltd = term[0];
+    auto ltp = term[1];
+    auto span = (w_max - w_min);
+    auto x = ((w - w_min) / span);
+    auto up = exp((mu_plus * log(maximum((lit<T>(1.0) - x), lit<T>(1e-30)))));
+    auto down = exp((mu_minus * log(maximum(x, lit<T>(1e-30)))));
+    w = (w + (span * (((nu_plus * ltp) * up) - ((nu_minus * ltd) * down))));
+    synapse[0] = w;
+  }
+  template <class T>
+  static FASTSNN_FN void advance_pre([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T decay_plus = param[0];
+    const T forget = param[1];
+    T p_plus = own[0];
+    [[maybe_unused]] T pre = spike;
+    own[0] = (((p_plus * decay_plus) * (lit<T>(1.0) - (forget * pre))) + pre);
+  }
+  template <class T>
+  static FASTSNN_FN void advance_post([[maybe_unused]] T* own, [[maybe_unused]] T spike, [[maybe_unused]] const T* param) {
+    const T forget = param[1];
+    const T decay_minus = param[2];
+    T p_minus = own[0];
+    [[maybe_unused]] T post = spike;
+    own[0] = (((p_minus * decay_minus) * (lit<T>(1.0) - (forget * post))) + post);
   }
   template <class T>
   static FASTSNN_FN void consolidate([[maybe_unused]] T* synapse, [[maybe_unused]] const T* param) {
@@ -1931,8 +2145,8 @@ template <class... Models>
 struct List {};
 
 using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
-using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFDelta, LIFExp>;
-using Rules = List<Hebbian, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
-using HostRules = List<PowerSTDP, RewardSTDP>;
+using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFCondExpSfaRr, LIFDelta, LIFExp>;
+using Rules = List<Hebbian, InhibitorySTDP, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using HostRules = List<NonlinearSTDP, PowerSTDP, RewardSTDP>;
 
 }  // namespace fastsnn::models

@@ -85,7 +85,7 @@ class Projection:
         if connectivity.learns:
             self.state["changed"] = torch.ones(layout.n_sums, dtype=torch.bool, device=self.device)
         for name_ in type(rule).own("synapse") if rule else ():
-            self.state[name_] = self._zeros(*layout.w)
+            self.state[name_] = self._zeros(*layout.w).fill_(self._begin(name_))
         self.check_delays(target.batch_size)
         self.terminal = None if short_term is None else self._terminal(short_term)
         self._features: Features | None = None
@@ -138,7 +138,7 @@ class Projection:
         sizes = {"pre": n_pre, "post": n_post}
         for at, n in sizes.items():
             for name in kind.own(at):
-                self.state[name] = self._zeros(batch, n)
+                self.state[name] = self._zeros(batch, n).fill_(self._begin(name))
             if kind.lag:
                 self.state[f"last_{at}"] = torch.zeros(
                     batch, n, dtype=torch.bool, device=self.device
@@ -186,9 +186,18 @@ class Projection:
         self.state["sent"] = torch.zeros(slots, n, dtype=torch.bool, device=self.device)
         if self.dendritic:
             self.state["arriving"] = self._zeros(synapses.delay, self.target.n)
-        own = len(type(self.rule).own(side)) if self.rule else 0
+        own = type(self.rule).own(side) if self.rule else []
         if synapses.delays is not None and own:
-            self.state["past"] = self._zeros(slots, own, n)
+            self.state["past"] = self._zeros(slots, len(own), n)
+            for k, name in enumerate(own):
+                self.state["past"][:, k] = self._begin(name)
+
+    def _begin(self, name: str) -> float:
+        """The value of a variable of the rule at time 0."""
+        assert self.rule is not None
+        init = type(self.rule).variables[name].init
+        values = self.rule.argument_values(self.target.dt)
+        return float(values[init] if isinstance(init, str) else init)
 
     @property
     def synapses(self) -> Synapses | None:

@@ -10,7 +10,7 @@ from driven import run
 
 from fastsnn import Dense, ModelError, Network
 from fastsnn.models import propagators
-from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp
+from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp, LIFCondExpSfaRr
 from fastsnn.models.currents import LIFAlpha, LIFDelta, LIFExp
 from fastsnn.sparse.drives import PoissonDrive
 from fastsnn.sparse.wirings import FixedProbability
@@ -165,6 +165,43 @@ def test_conductances_follow_a_fine_integration_and_gain_with_the_square_of_dt(m
     assert error[0.1] < 1e-3
     assert error[1.0] < 0.1
     assert 3.0 < error[2.0] / error[1.0] < 6.0
+
+
+def test_spikes_raise_conductances_that_adapt_the_rate(backend):
+    """Against a fine integration that is given the spikes: conductances fall from their jumps."""
+    neuron = LIFCondExpSfaRr(i_offset=900.0, q_rr=300.0, t_refrac=1.0)
+    watch = ("v", "g_sfa", "g_rr")
+    got = run(neuron, 3000, backend=backend, watch=watch, arrivals={40: {"ex": 5.0, "inh": 3.0}})
+    p, h = neuron.values, DT / 20
+    fired = got["spike"][:, 0].nonzero()[0]
+    assert 5 < len(fired) < 100
+    # intervals grow
+    assert np.diff(fired)[-1] > 1.3 * np.diff(fired)[1]
+    v, g, held, want = p["v_rest"], dict.fromkeys(("ex", "inh", "sfa", "rr"), 0.0), 0, []
+    tau = {"ex": p["tau_syn_ex"], "inh": p["tau_syn_inh"], "sfa": p["tau_sfa"], "rr": p["tau_rr"]}
+    for t in range(3000):
+        for k in range(20):
+            g_now = {n: x * np.exp(-(k + 0.5) * h / tau[n]) for n, x in g.items()}
+            pull = sum(x * p[f"e_rev_{n}"] for n, x in g_now.items())
+            g_leak = p["c_m"] / p["tau_m"]
+            total = g_leak + sum(g_now.values())
+            v_inf = (pull + g_leak * p["v_rest"] + p["i_offset"]) / total
+            if held == 0:
+                v = v_inf + (v - v_inf) * np.exp(-h * total / p["c_m"])
+        held = max(held - 1, 0)
+        g = {n: x * np.exp(-DT / tau[n]) for n, x in g.items()}
+        if t == 40:
+            g["ex"], g["inh"] = g["ex"] + 5.0, g["inh"] + 3.0
+        if got["spike"][t, 0]:
+            v, held = p["v_reset"], 10
+            g["sfa"], g["rr"] = g["sfa"] + p["q_sfa"], g["rr"] + 300.0
+        want.append((v, g["sfa"], g["rr"]))
+    for name, values in zip(watch, np.array(want).T, strict=True):
+        bound = 5e-3 if name == "v" else 1e-4 * values.max()
+        assert np.abs(got[name][:, 0] - values).max() < bound, name
+    # no spike is missed or early: at its step v would have crossed the threshold
+    free = run(neuron, int(fired[0]), backend=backend, arrivals={40: {"ex": 5.0, "inh": 3.0}})["v"]
+    assert free.max() < p["v_thresh"]
 
 
 def test_no_conductance_carries_the_membrane_past_its_reversal_potential(backend):

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from fastsnn import Current, Events, Network, Sparse, models
+from fastsnn import Current, Events, Network, Poisson, Sparse, models
 from fastsnn.errors import FastsnnError, ModelError, ShapeError
 from fastsnn.sparse import FixedInDegree
 
@@ -75,6 +75,52 @@ def test_multiplicative_window_shrinks_towards_the_bounds(w, backend):
     change = exact(DIFFERENCES, **PAIR)
     want = torch.where(change > 0, change * (1.0 - w), change * w)
     assert (got - w - want).abs().max() <= ROUNDED
+
+
+@pytest.mark.parametrize("w", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize(("mu_plus", "mu_minus"), [(0.0, 0.0), (1.0, 1.0), (0.02, 0.5), (3.0, 0.0)])
+def test_steps_are_powers_of_the_distance_to_the_bounds(w, mu_plus, mu_minus, backend):
+    rule = models.NonlinearSTDP(**PAIR, mu_plus=mu_plus, mu_minus=mu_minus)
+    got, _ = window(rule, DIFFERENCES, backend, w=4.0 * w - 1.0, w_min=-1.0, w_max=3.0)
+    change = 4.0 * exact(DIFFERENCES, **PAIR)
+    want = torch.where(change > 0, change * (1.0 - w) ** mu_plus, change * w**mu_minus)
+    want = (want + 4.0 * w - 1.0).clamp(-1.0, 3.0)
+    # the position between the bounds is rounded, a logarithm and a power of it twice
+    assert (got - want).abs().max() <= 4 * (ROUNDED + 16 * HALF_ULP)
+    assert (got - (4.0 * w - 1.0)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("delay", [1, 5])
+def test_inhibition_grows_with_coincidence_and_falls_with_presynaptic_spikes(delay, backend):
+    rule = models.InhibitorySTDP(eta=0.1, tau=10.0, rho=15.0)
+    w, _ = window(rule, DIFFERENCES, backend, delay=float(delay), delay_kind="dendritic")
+    apart = torch.tensor(DIFFERENCES, dtype=torch.float64) + delay
+    # 2 rho tau = 0.3; a pair in one step counts once
+    want = 0.1 * (torch.exp(-apart.abs() / 10.0) - 0.3)
+    assert (w - 0.5 - want).abs().max() <= ROUNDED
+    alone = told(rule, {0: [0, 50]}, {}, backend, delay=float(delay), delay_kind="dendritic")
+    # the very first step, too
+    assert float(alone.projections["c"].w) == pytest.approx(0.5 - 2 * 0.03, abs=ROUNDED)
+
+
+def test_inhibition_brings_a_neuron_to_its_rate(backend):
+    """A neuron that 20 mV of drive fires too fast is slowed down to rho."""
+    net = Network(dt=1.0, seed=2, backend=backend)
+    net.population("in", models.Input(), 50)
+    net.population("cell", models.LIF(tau_m=20.0, t_refrac=2.0), 1)
+    wiring = Sparse(0.0, torch.arange(50), torch.zeros(50).long())
+    rule = models.InhibitorySTDP(eta=-0.02, tau=20.0, rho=20.0)
+    net.projection("in", "cell", wiring, rule=rule, w_min=-2.0, w_max=0.0)
+    spikes = net.record_spikes()
+    inputs = {
+        "in": Poisson(torch.full((50,), 40.0)),
+        "cell": Current(torch.full((4000, 1, 1), 1.5)),
+    }
+    net.run(4000.0, inputs)
+    times = spikes.steps("cell")
+    assert int((times < 200).sum()) > 2 * 4
+    late = int((times >= 2000).sum()) / 2.0
+    assert 10.0 < late < 30.0
 
 
 @pytest.mark.parametrize("delay", [1, 2, 7])

@@ -15,6 +15,7 @@ RULES = {
     "pair": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06),
     "nearest": lambda: models.PairSTDP(a_plus=0.05, a_minus=0.06, pairing="nearest"),
     "soft": lambda: models.PairSTDP(a_plus=0.3, a_minus=0.2, bound="multiplicative"),
+    "inhibitory": lambda: models.InhibitorySTDP(eta=0.1, rho=9.0),
     "reward": lambda: models.RewardSTDP(a_plus=0.3, a_minus=0.2, nu=0.05, interval=7.0),
     "triplet": lambda: models.TripletSTDP(a2_plus=0.01, a3_plus=0.05, a2_minus=0.02, a3_minus=0.01),
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neuron models and learning rules, each one plain Python function (see `declare`)."""
 
-from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp
+from fastsnn.models.conductances import LIFCondAlpha, LIFCondExp, LIFCondExpSfaRr
 from fastsnn.models.currents import LIFAlpha, LIFDelta, LIFExp
 from fastsnn.models.declare import Choice, Neuron, Param, Receptor, Rule, Var
 from fastsnn.models.exponential import AdExCondAlpha, AdExCondExp, AdExExp
@@ -27,6 +27,8 @@ from fastsnn.models.rules import (
     MSTDP,
     MSTDPET,
     Hebbian,
+    InhibitorySTDP,
+    NonlinearSTDP,
     PairSTDP,
     PostPre,
     PowerSTDP,
@@ -55,6 +57,7 @@ __all__ = [
     "DiehlAndCook",
     "HHCondExp",
     "Hebbian",
+    "InhibitorySTDP",
     "Input",
     "Izhikevich",
     "Izhikevich2003",
@@ -62,10 +65,12 @@ __all__ = [
     "LIFAlpha",
     "LIFCondAlpha",
     "LIFCondExp",
+    "LIFCondExpSfaRr",
     "LIFDelta",
     "LIFExp",
     "McCullochPitts",
     "Neuron",
+    "NonlinearSTDP",
     "PairSTDP",
     "Param",
     "PostPre",

@@ -117,4 +117,57 @@ class LIFCondAlpha(_LIFCond):
         return v, refrac, g_ex, g_inh, dg_ex, dg_inh, spike
 
 
-__all__ = ["LIFCondAlpha", "LIFCondExp"]
+class LIFCondExpSfaRr(_LIFCond):
+    """LIF with exponential conductances, and two of its own that every spike raises.
+
+    g_sfa, which decays slowly, adapts the rate; g_rr, large and fast, makes the neuron relatively
+    refractory:  c_m dv/dt = ... + g_sfa (e_rev_sfa - v) + g_rr (e_rev_rr - v).
+    Source: Muller, Buesing, Schemmel, Meier 2007, "Spike-frequency adapting neural ensembles".
+    """
+
+    v_thresh, v_rest, v_reset = Param(-57.0, "mV"), Param(-70.0, "mV"), Param(-70.0, "mV")
+    c_m, tau_m = Param(289.5, "pF", gt=0), Param(10.0, "ms", gt=0)
+    tau_syn_ex, tau_syn_inh = Param(1.5, "ms", gt=0), Param(10.0, "ms", gt=0)
+    e_rev_inh, t_refrac = Param(-75.0, "mV"), Param(0.5, "ms", ge=0)
+    tau_sfa, tau_rr = Param(110.0, "ms", gt=0), Param(1.97, "ms", gt=0)
+    e_rev_sfa, e_rev_rr = Param(-70.0, "mV"), Param(-70.0, "mV")
+    q_sfa, q_rr = Param(14.48, "nS", ge=0), Param(3214.0, "nS", ge=0)
+    g_ex, g_inh, g_sfa, g_rr = Var("nS"), Var("nS"), Var("nS"), Var("nS")
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        return {
+            **_LIFCond.constants(p, dt),
+            "decay_sfa": propagators.decay(dt, p.tau_sfa),
+            "decay_rr": propagators.decay(dt, p.tau_rr),
+            "mean_sfa": propagators.phi(dt / p.tau_sfa),
+            "mean_rr": propagators.phi(dt / p.tau_rr),
+        }
+
+    def step(
+        v, refrac, g_ex, g_inh, g_sfa, g_rr, i_syn, ex, inh, g_leak, per_pa, decay_ex, decay_inh,
+        decay_sfa, decay_rr, mean_ex, mean_inh, mean_sfa, mean_rr, n_refrac, v_thresh, v_rest,
+        v_reset, e_rev_ex, e_rev_inh, e_rev_sfa, e_rev_rr, q_sfa, q_rr, i_offset,
+    ):  # fmt: skip
+        g_e = g_ex * mean_ex
+        g_i = g_inh * mean_inh
+        g_s = g_sfa * mean_sfa
+        g_r = g_rr * mean_rr
+        i = g_leak * (v_rest - v) + g_e * (e_rev_ex - v) + g_i * (e_rev_inh - v)
+        i = i + g_s * (e_rev_sfa - v) + g_r * (e_rev_rr - v)
+        x = (g_leak + g_e + g_i + g_s + g_r) * per_pa
+        moved = v + (i + (i_offset + i_syn)) * per_pa / (
+            1.0 + x * (0.5 + minimum(x * 0.083333336, 0.5))
+        )
+        v = where(refrac > 0.0, v, moved)
+        refrac = where(refrac > 0.0, refrac - 1.0, 0.0)
+        g_ex = g_ex * decay_ex + ex
+        g_inh = g_inh * decay_inh + inh
+        spike = v >= v_thresh
+        v = where(spike, v_reset, v)
+        refrac = where(spike, n_refrac, refrac)
+        g_sfa = g_sfa * decay_sfa + where(spike, q_sfa, 0.0)
+        g_rr = g_rr * decay_rr + where(spike, q_rr, 0.0)
+        return v, refrac, g_ex, g_inh, g_sfa, g_rr, spike
+
+
+__all__ = ["LIFCondAlpha", "LIFCondExp", "LIFCondExpSfaRr"]

@@ -263,6 +263,74 @@ class PowerSTDP(_Pairs):
         return w
 
 
+class NonlinearSTDP(_Pairs):
+    """Pair STDP whose steps are powers of the distance to the bounds; needs finite ones.
+
+    w += a_plus * (w_max - w_min) * (1 - x)**mu_plus * exp(-dt / tau_plus),
+    w -= a_minus * (w_max - w_min) * x**mu_minus * exp(-dt / tau_minus),
+
+    with x = (w - w_min) / (w_max - w_min): additive for powers of 0, multiplicative for 1.
+
+    Backends agree to rounding.  Source: Guetig, Aharonov, Rotter, Sompolinsky 2003.
+    """
+
+    needs_bounds = True
+    a_plus, a_minus = Param(0.01), Param(0.012)
+    mu_plus, mu_minus = Param(0.5, ge=0), Param(0.5, ge=0)
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        c = _trace_constants(p, dt)
+        return c | {
+            "nu_plus": p.a_plus * c["decay_plus"],
+            "nu_minus": p.a_minus * c["decay_minus"],
+        }
+
+    def learn(
+        w, pre, post, p_plus, p_minus, w_min, w_max, nu_plus, nu_minus, mu_plus, mu_minus
+    ):  # fmt: skip
+        ltd = over_batch(pre * p_minus)
+        ltp = over_batch(p_plus * post)
+        span = w_max - w_min
+        x = (w - w_min) / span
+        # no logarithm of 0: a power of 0 is 1 everywhere
+        up = exp(mu_plus * log(maximum(1.0 - x, 1e-30)))
+        down = exp(mu_minus * log(maximum(x, 1e-30)))
+        w = w + span * (nu_plus * ltp * up - nu_minus * ltd * down)
+        return w
+
+
+class InhibitorySTDP(Rule):
+    """Symmetric STDP that makes inhibition balance excitation, so that targets fire at rate rho.
+
+    w += eta * (x_post - 2 rho tau)  at a presynaptic spike,   w += eta * x_pre  at a postsynaptic,
+
+    where x are traces of the spikes before, with tau; two spikes of one step are one pair.
+    Source: Vogels, Sprekeler, Zenke, Clopath, Gerstner 2011, supplement on inhibitory plasticity.
+    """
+
+    eta = Param(0.005)
+    tau, rho = Param(20.0, "ms", gt=0), Param(3.0, "Hz", ge=0)
+    # always: 1, for what a presynaptic spike does whatever the target did
+    p_plus, p_minus, always = Var(at="pre"), Var(at="post"), Var(at="post", init=1.0)
+
+    def constants(p: SimpleNamespace, dt: float) -> dict[str, Any]:
+        decay = exp(-dt / p.tau)
+        # traces hold the spikes up to the step before, as they were then
+        return {"decay": decay, "nu": p.eta * decay, "cost": p.eta * 2e-3 * p.rho * p.tau}
+
+    def learn(w, pre, post, p_plus, p_minus, always, eta, nu, cost):
+        pairs = over_batch(pre * p_minus) + over_batch(p_plus * post)
+        same = over_batch(pre * always * post)
+        w = w + (nu * pairs + eta * same - cost * over_batch(pre * always))
+        return w
+
+    def advance_pre(p_plus, pre, decay):
+        return p_plus * decay + pre
+
+    def advance_post(p_minus, always, post, decay):
+        return p_minus * decay + post, always
+
+
 class RewardSTDP(_Pairs):
     """Pairs leave an eligibility e that fades slowly; reward turns it into weight.
 
