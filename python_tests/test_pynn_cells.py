@@ -92,3 +92,17 @@ def test_cells_that_cannot_be_composed() -> None:
         sim.PointNeuron(sim.LIF(), AMPA=1.0)
     with pytest.raises(ModelError, match=r"membranes .* differ"):
         sim.PointNeuron(sim.LIF(), AMPA=sim.ExpPSR(), GABA=sim.CurrExpPostSynapticResponse())
+
+
+def test_conductances_of_a_cell_adapt_its_rate() -> None:
+    cell = sim.Population(1, sim.IF_cond_exp_gsfa_grr(i_offset=1.5, q_sfa=20.0, tau_sfa=50.0))
+    cell.record(["spikes", "g_s", "g_r", "v"])
+    sim.run(400.0)
+    times = cell.get_data().segments[0].spiketrains[0].magnitude
+    assert len(times) > 4
+    t = 0.1 * np.arange(4001)
+    for name, q, tau in (("g_s", 20.0, 50.0), ("g_r", 3000.0, 2.0)):
+        since = t[:, None] - times
+        want = q * np.where(since > -1e-6, np.exp(-np.maximum(since, 0) / tau), 0.0).sum(1)
+        np.testing.assert_allclose(signal(cell, name)[:, 0], want, atol=1e-3 * q)
+    assert signal(cell, "v")[round(10 * times[0]), 0] == -65.0

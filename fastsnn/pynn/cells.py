@@ -95,6 +95,16 @@ class IF_cond_alpha(Cell, cells.IF_cond_alpha):
     translations = build_translations(*MEMBRANE, *_TAU_SYN, *_REVERSAL)
 
 
+class IF_cond_exp_gsfa_grr(Cell, cells.IF_cond_exp_gsfa_grr):
+    __doc__ = cells.IF_cond_exp_gsfa_grr.__doc__
+    model = models.LIFCondExpSfaRr
+    variables = V | _CONDUCTANCES | {"g_s": ("g_sfa", 1.0), "g_r": ("g_rr", 1.0)}
+    translations = build_translations(
+        *MEMBRANE, *_TAU_SYN, *_REVERSAL,
+        *((name, name) for name in ("tau_sfa", "e_rev_sfa", "q_sfa", "tau_rr", "e_rev_rr", "q_rr")),
+    )  # fmt: skip
+
+
 class EIF_cond_exp_isfa_ista(Cell, cells.EIF_cond_exp_isfa_ista):
     __doc__ = cells.EIF_cond_exp_isfa_ista.__doc__
     model, variables = models.AdExCondExp, V | _CONDUCTANCES | {"w": ("w", MILLI)}
@@ -179,6 +189,7 @@ __all__ = [
     "HH_cond_exp",
     "IF_cond_alpha",
     "IF_cond_exp",
+    "IF_cond_exp_gsfa_grr",
     "IF_curr_alpha",
     "IF_curr_delta",
     "IF_curr_exp",

@@ -9,6 +9,7 @@ import numpy as np
 from pyNN import common
 from pyNN.connectors import OneToOneConnector
 from pyNN.parameters import ParameterSpace
+from pyNN.random import RandomDistribution
 from pyNN.space import Space
 
 from fastsnn.pynn import simulator, wirings
@@ -61,6 +62,7 @@ class Projection(common.Projection):
         self._blocks: list[tuple[Array, int, dict[str, Any]]] = []
         self._columns: dict[str, Array] | None = None
         self._lowered: Any = None
+        self._initial: dict[str, Array] = {}
         self._stale = False
         self.wiring: Any = wirings.native(self, connector)
         if self.wiring is None and type(connector) is OneToOneConnector:
@@ -176,6 +178,34 @@ class Projection(common.Projection):
                     check(numbers[name], self)
             self._convergent_connect(np.array([i]), i, connector.location_selector, **numbers)
 
+    def initialize(self, **initial_values: Any) -> None:
+        """Set what variables of synapses are at time 0, before the first run.
+
+        A number, a RandomDistribution, numbers in the order of the synapses, or an array
+        [pre, post].  Synapses of Tsodyks and Markram have `u`.
+        """
+        for variable, value in initial_values.items():
+            if variable != "u" or "tau_facil" not in self.synapse_type.default_parameters:
+                raise ValueError(
+                    f"{self.label}: no variable {variable!r} to initialise; synapses of Tsodyks "
+                    f"and Markram have u."
+                )
+            if self._lowered is not None:
+                raise NotImplementedError(
+                    f"{self.label}: {variable} cannot be initialised after the first run."
+                )
+            given = value.next(len(self)) if isinstance(value, RandomDistribution) else value
+            numbers = np.asarray(given, dtype=np.float64)
+            if numbers.shape == self.shape:
+                numbers = numbers[tuple(self.column(f"{k}synaptic_index") for k in ("pre", "post"))]
+            if numbers.shape not in ((), (len(self),)):
+                raise ValueError(
+                    f"{self.label}: {variable} has shape {numbers.shape}, expected a number, "
+                    f"{len(self)} numbers, one a synapse, or an array {self.shape}."
+                )
+            self._initial[variable] = numbers
+            self.initial_values[variable] = value
+
     # ---- what PyNN calls ----
 
     def _convergent_connect(
@@ -217,12 +247,6 @@ class Projection(common.Projection):
             _MERGE[multiple].at(merged, where, column)
             values = np.where(np.isnan(values), values, merged)
         return values
-
-    def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
-        raise NotImplementedError(
-            f"{self.label}: fastsnn starts the variables of synapses at their defaults; "
-            f"'{variable}' cannot be initialised."
-        )
 
 
 def _joined(values: list[Any], counts: Array) -> Array:

@@ -6,10 +6,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from pyNN import errors
 from pyNN.standardmodels import build_translations, synapses
 
-from fastsnn.models import PairSTDP, PowerSTDP
-from fastsnn.models.declare import Rule
+from fastsnn.models import InhibitorySTDP, NonlinearSTDP, PairSTDP, PowerSTDP
+from fastsnn.models.declare import Neuron, Rule
+from fastsnn.pynn.relays import Relay, ReleaseSite
 from fastsnn.pynn.simulator import state
 
 
@@ -32,14 +35,69 @@ class TsodyksMarkramSynapse(_Delayed, synapses.TsodyksMarkramSynapse):
     translations = _same("weight", "delay", "U", "tau_rec", "tau_facil")
 
 
-class SimpleStochasticSynapse(_Delayed, synapses.SimpleStochasticSynapse):
+class Stochastic(_Delayed):
+    """Synapses that transmit by chance: what passes a spike on at each of their release sites."""
+
+    def relay(self, given: dict[str, Any]) -> Neuron:
+        """Neurons with the parameters of sites."""
+        return ReleaseSite(u_0=given["U"], tau_rec=given["tau_rec"], tau_facil=given["tau_facil"])
+
+    def sites(self, given: dict[str, np.ndarray]) -> np.ndarray:
+        """Number of sites of each synapse."""
+        return np.ones(len(given["weight"]), dtype=np.int64)
+
+
+class SimpleStochasticSynapse(Stochastic, synapses.SimpleStochasticSynapse):
     __doc__ = synapses.SimpleStochasticSynapse.__doc__
     translations = _same("weight", "delay", "p")
+
+    def relay(self, given: dict[str, Any]) -> Neuron:
+        """See Stochastic."""
+        return Relay(p=given["p"])
+
+
+class StochasticTsodyksMarkramSynapse(Stochastic, synapses.StochasticTsodyksMarkramSynapse):
+    __doc__ = synapses.StochasticTsodyksMarkramSynapse.__doc__
+    translations = _same("weight", "delay", "U", "tau_rec", "tau_facil")
+
+
+class MultiQuantalSynapse(Stochastic, synapses.MultiQuantalSynapse):
+    """n release sites, each of which delivers weight / n on its own."""
+
+    translations = _same("weight", "delay", "U", "n", "tau_rec", "tau_facil")
+
+    def sites(self, given: dict[str, np.ndarray]) -> np.ndarray:
+        """See Stochastic."""
+        n = np.rint(given["n"]).astype(np.int64)
+        if (n < 1).any() or (n != given["n"]).any():
+            wrong = given["n"][(n < 1) | (n != given["n"])][0]
+            raise ValueError(f"MultiQuantalSynapse(n={wrong}): expected a whole number, 1 or more.")
+        return n
 
 
 class STDPMechanism(_Delayed, synapses.STDPMechanism):
     __doc__ = synapses.STDPMechanism.__doc__
     base_translations = _same("weight", "delay", "dendritic_delay_fraction")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        timing, weights = self.timing_dependence, self.weight_dependence
+        symmetric = isinstance(timing, Vogels2011Rule)
+        if symmetric and not isinstance(weights, AdditiveWeightDependence):
+            raise errors.NoModelAvailableError(
+                f"STDPMechanism: Vogels2011Rule with {type(weights).__name__}, expected "
+                f"AdditiveWeightDependence."
+            )
+
+    def rule(self, given: dict[str, float], scale: float) -> tuple[Rule, float]:
+        """The rule for parameters of PyNN; the least weight that it takes.
+
+        scale: from PyNN's unit of weights to ours.
+        """
+        if isinstance(self.timing_dependence, Vogels2011Rule):
+            eta = given["eta"] * scale
+            return InhibitorySTDP(eta=eta, tau=given["tau"], rho=given["rho"]), -math.inf
+        return self.weight_dependence.rule(given, given["w_max"] * scale)
 
 
 def _pairs(given: dict[str, float], per: float, bound: str) -> PairSTDP:
@@ -82,6 +140,26 @@ class AdditivePotentiationMultiplicativeDepression(
         return made, 1e-9 * top
 
 
+class GutigWeightDependence(synapses.GutigWeightDependence):
+    __doc__ = synapses.GutigWeightDependence.__doc__
+    translations = _same("w_min", "w_max", "mu_plus", "mu_minus")
+
+    def rule(self, given: dict[str, float], top: float) -> tuple[Rule, float]:
+        """See AdditiveWeightDependence."""
+        made = NonlinearSTDP(
+            a_plus=given["A_plus"], a_minus=given["A_minus"],
+            mu_plus=given["mu_plus"], mu_minus=given["mu_minus"],
+            tau_plus=given["tau_plus"], tau_minus=given["tau_minus"],
+        )  # fmt: skip
+        return made, -math.inf
+
+
+class Vogels2011Rule(synapses.Vogels2011Rule):
+    """Symmetric STDP of inhibitory synapses (Vogels et al. 2011); rho in Hz, eta a weight."""
+
+    translations = _same("tau", "eta", "rho")
+
+
 class SpikePairRule(synapses.SpikePairRule):
     __doc__ = synapses.SpikePairRule.__doc__
     translations = _same("tau_plus", "tau_minus", "A_plus", "A_minus")
@@ -90,10 +168,14 @@ class SpikePairRule(synapses.SpikePairRule):
 __all__ = [
     "AdditivePotentiationMultiplicativeDepression",
     "AdditiveWeightDependence",
+    "GutigWeightDependence",
+    "MultiQuantalSynapse",
     "MultiplicativeWeightDependence",
     "STDPMechanism",
     "SimpleStochasticSynapse",
     "SpikePairRule",
     "StaticSynapse",
+    "StochasticTsodyksMarkramSynapse",
     "TsodyksMarkramSynapse",
+    "Vogels2011Rule",
 ]
