@@ -8,6 +8,9 @@ import pytest
 
 pytest.importorskip("pyNN")
 
+from pyNN.errors import InvalidParameterValueError
+from pyNN.parameters import Sequence
+
 import fastsnn.pynn as sim
 from fastsnn import ModelError
 
@@ -106,3 +109,38 @@ def test_conductances_of_a_cell_adapt_its_rate() -> None:
         want = q * np.where(since > -1e-6, np.exp(-np.maximum(since, 0) / tau), 0.0).sum(1)
         np.testing.assert_allclose(signal(cell, name)[:, 0], want, atol=1e-3 * q)
     assert signal(cell, "v")[round(10 * times[0]), 0] == -65.0
+
+
+def test_intervals_of_an_inhomogeneous_gamma_process() -> None:
+    """Up to 2 s shape 3 and rate 50 Hz, then Poisson at 10 Hz."""
+    a, b = Sequence([3.0, 1.0]), Sequence([1 / 150.0, 0.1])
+    given = {"a": a, "b": b, "tbins": Sequence([0.0, 2000.0]), "start": 100.0}
+    sim.setup(timestep=0.5, seed=2)
+    source = sim.Population(100, sim.SpikeSourceInhGamma(**given))
+    source.record("spikes")
+    for t in (700.0, 3400.0):
+        sim.run(t)
+    trains = [t.magnitude for t in source.get_data().segments[0].spiketrains]
+    assert min(t[0] for t in trains) > 100.0
+    early = np.concatenate([np.diff(t[t <= 2000.0]) for t in trains])
+    assert early.mean() == pytest.approx(20.0, rel=0.03)
+    assert early.std() / early.mean() == pytest.approx(1 / np.sqrt(3.0), rel=0.05)
+    late = sum((t > 2100.0).sum() for t in trains) / 100 / 2.0
+    assert late == pytest.approx(10.0, rel=0.1)
+    # one run or many: the same spikes
+    sim.reset()
+    sim.run(4100.0)
+    again = [t.magnitude for t in source.get_data().segments[1].spiketrains]
+    assert all(np.array_equal(x, y) for x, y in zip(trains, again, strict=True))
+
+
+def test_histograms_of_a_gamma_process_are_checked() -> None:
+    for given, what in (
+        ({"a": [1.0, 2.0]}, "have 2, 1, 1 values"),
+        ({"b": [0.0]}, "expected a and b above 0"),
+    ):
+        sim.setup(timestep=0.1)
+        numbers = {k: Sequence(v) for k, v in given.items()}
+        sim.Population(1, sim.SpikeSourceInhGamma(**numbers))
+        with pytest.raises(InvalidParameterValueError, match=what):
+            sim.run(1.0)

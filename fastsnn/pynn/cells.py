@@ -178,6 +178,13 @@ class SpikeSourceGamma(_SpikeSource, cells.SpikeSourceGamma):
     )
 
 
+class SpikeSourceInhGamma(_SpikeSource, cells.SpikeSourceInhGamma):
+    __doc__ = cells.SpikeSourceInhGamma.__doc__
+    translations = build_translations(
+        *((name, name) for name in ("a", "b", "tbins", "start", "duration"))
+    )
+
+
 class SpikeSourceArray(_SpikeSource, cells.SpikeSourceArray):
     __doc__ = cells.SpikeSourceArray.__doc__
     translations = build_translations(("spike_times", "spike_times"))
@@ -196,6 +203,7 @@ __all__ = [
     "Izhikevich",
     "SpikeSourceArray",
     "SpikeSourceGamma",
+    "SpikeSourceInhGamma",
     "SpikeSourcePoisson",
     "SpikeSourcePoissonRefractory",
 ]

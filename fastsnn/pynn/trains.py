@@ -12,6 +12,7 @@ import torch
 
 from fastsnn.inputs import BoundInput, Events, Poisson, Target
 from fastsnn.pynn import cells
+from fastsnn.pynn.gamma import inhomogeneous_gamma
 from fastsnn.pynn.simulator import State
 from fastsnn.sources import GammaProcess, RefractoryPoisson
 
@@ -39,7 +40,7 @@ def source(population: Any, state: State, steps: int) -> Any:
         on = (first <= state.step) & (state.step < last)
         return Poisson(torch.as_tensor(np.where(on, numbers["rate"], 0.0)))
     if population._train is None:
-        population._train = _processes(population)
+        population._train = _processes(population, first)
     return _Windowed(population._train, first, last)
 
 
@@ -50,9 +51,11 @@ def _window(population: Any, dt: float) -> tuple[Array, Array]:
     return tuple(np.rint(np.minimum(e, longest)).astype(np.int64) for e in ends)  # type: ignore[return-value]
 
 
-def _processes(population: Any) -> list[GammaProcess | RefractoryPoisson]:
+def _processes(population: Any, first: Array) -> list[Any]:
     """One for each shape or dead time that occurs; it gives nothing to other cells."""
     numbers = population._numbers
+    if isinstance(population.celltype, cells.SpikeSourceInhGamma):
+        return [inhomogeneous_gamma(population.label, numbers, first)]
     gamma = isinstance(population.celltype, cells.SpikeSourceGamma)
     kinds = numbers["alpha" if gamma else "t_refrac"]
     rate = numbers["beta"] / kinds if gamma else numbers["rate"]
