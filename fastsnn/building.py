@@ -20,6 +20,7 @@ from fastsnn.monitors import Monitor
 from fastsnn.population import Population
 from fastsnn.projection import Projection
 from fastsnn.recorders import SpikeRecorder
+from fastsnn.sparse.draw import Edges
 from fastsnn.sparse.drives import Driven, PoissonDrive
 from fastsnn.sparse.projection import SparseProjection
 from fastsnn.sparse.wirings import Wiring
@@ -152,11 +153,16 @@ def _static(
     )
 
 
-def _listed(net: Network, name: str, ends: list[Population], wiring: Wiring) -> Sparse:
-    """The synapses of a wiring that learns, or whose terminals do, as lists."""
+def draw(net: Network, name: str, ends: Sequence[Population], wiring: Wiring) -> Edges:
+    """The synapses of a wiring as lists, for the projection that is added next."""
     sizes = (ends[0].n, ends[1].n, ends[0] is ends[1])
     wiring.check(f"Projection '{name}'", *sizes)
-    edges = wiring.edges(net.seed, _PLASTIC + len(net.projections), net.dt, *sizes)
+    return wiring.edges(net.seed, _PLASTIC + len(net.projections), net.dt, *sizes)
+
+
+def _listed(net: Network, name: str, ends: list[Population], wiring: Wiring) -> Sparse:
+    """The synapses of a wiring that learns, or whose terminals do, as lists."""
+    edges = draw(net, name, ends, wiring)
     delay = edges.delay.to(torch.float64) * net.dt
     return Sparse(edges.w, edges.pre, edges.post, delay=delay, multapses=True)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import torch
 from pyNN import common
 from pyNN.common.control import DEFAULT_MAX_DELAY, DEFAULT_MIN_DELAY, DEFAULT_TIMESTEP
 from pyNN.connectors import FixedProbabilityConnector
@@ -16,7 +17,7 @@ from fastsnn.pynn.populations import Population
 from fastsnn.pynn.projections import Projection
 from fastsnn.pynn.synapses import StaticSynapse
 
-_OURS = ("seed", "backend", "threads")
+_OURS = ("seed", "backend", "threads", "dtype")
 
 
 def setup(
@@ -27,8 +28,9 @@ def setup(
     """Begin a new network; one described before is forgotten.
 
     timestep, min_delay, max_delay: ms.  Ours: seed, of all native random numbers (default 1);
-    backend and threads, of `fastsnn.Network`.  Parameters of other simulators are let pass; spikes
-    lie on the grid of time steps, whatever spike_precision says.
+    backend, threads and dtype (also "float32", "float64") of `fastsnn.Network`.  Parameters of
+    other simulators are let pass; spikes lie on the grid of time steps, whatever spike_precision
+    says.
     """
     common.setup(timestep, min_delay, **extra_params)
     if extra_params.get("spike_precision", "on_grid") != "on_grid":
@@ -43,7 +45,17 @@ def setup(
     state.dt, state.min_delay = timestep, min_delay
     state.max_delay = extra_params.get("max_delay", DEFAULT_MAX_DELAY)
     state.options = {"seed": 1} | {k: v for k, v in extra_params.items() if k in _OURS}
+    if "dtype" in state.options:
+        state.options["dtype"] = _dtype(state.options["dtype"])
     return 0
+
+
+def _dtype(given: Any) -> torch.dtype:
+    known = {str(t).removeprefix("torch."): t for t in (torch.float32, torch.float64)}
+    found = known.get(given, given) if isinstance(given, str) else given
+    if found not in known.values():
+        raise ValueError(f"setup(dtype={given!r}): expected {' or '.join(known)}.")
+    return found
 
 
 def end(compatible_output: bool = True) -> None:

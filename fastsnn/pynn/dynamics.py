@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,11 +137,17 @@ def _failing(joined: Joined, part: Part) -> None:
     )
     w = (joined.weights(part) / torch.as_tensor(sites))[torch.as_tensor(each)]
     late = torch.as_tensor((steps[each] - 1) * network.dt)
+    kind = partial(Sparse, multapses=True) if joined.exact else EdgeList
     part.made = network.projection(
-        relays, part.target, EdgeList(ids, post, w=w, delay=late), name=part.name,
+        relays, part.target, kind(w=w, pre=ids, post=post, delay=late), name=part.name,
         receptor=joined.receptor,
     )  # fmt: skip
     part.fixed = True
+
+
+def listed(joined: Joined, part: Part) -> None:
+    """Make the part in the network with a weight of the network's type for every synapse."""
+    _listed(joined, part, _steps(joined, _numbers(joined, part)), "axonal")
 
 
 def _listed(

@@ -49,8 +49,13 @@ class Joined:
         self._stale = False
         # step after which the weights were last read
         self._read = network.step
+        # static sparse projections have int16 weights
+        self.exact = network.dtype == torch.float64
         if projection.wiring is not None:
             ends = projection.pre._lowered, projection.post._lowered
+        if projection.wiring is not None and self.exact:
+            projection.expand(building.draw(network, name, ends, projection.wiring))
+        if projection.wiring is not None:
             made = network.projection(*ends, projection.wiring, name=name, receptor=self.receptor)
             self.parts = [Part(name, *ends, slice(None), np.zeros(0), np.zeros(0), made)]
             return
@@ -74,8 +79,8 @@ class Joined:
                 part.made.w.copy_(self.weights(part)[part.order])
         else:
             raise NotImplementedError(
-                f"{self.projection.label}: {name} of synapses with dynamics cannot change after "
-                f"the first run; set it before."
+                f"{self.projection.label}: {name} of synapses with dynamics, or in float64, "
+                f"cannot change after the first run; set it before."
             )
 
     def update(self) -> None:
@@ -143,7 +148,7 @@ class Joined:
     def weights(self, part: Part) -> torch.Tensor:
         """Weights of a part in the target's unit."""
         w = self.projection._columns["weight"][part.which] * self.scale(part)
-        return torch.as_tensor(w, dtype=torch.float32)
+        return torch.as_tensor(w, dtype=self.network.dtype)
 
     def _edges(self, part: Part) -> EdgeList:
         columns = self.projection._columns
@@ -156,6 +161,9 @@ class Joined:
         )
 
     def _static(self, part: Part) -> None:
+        if self.exact:
+            dynamics.listed(self, part)
+            return
         part.made = self.network.projection(
             part.source, part.target, self._edges(part), name=part.name, receptor=self.receptor
         )

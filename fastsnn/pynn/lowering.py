@@ -77,7 +77,7 @@ def _add(network: Network, population: Any, name: str) -> None:
 
 def _initialise(population: Any) -> None:
     for name, values in population._initial.items():
-        setattr(population._lowered, name, values.astype(np.float32)[None])
+        setattr(population._lowered, name, torch.as_tensor(values)[None])
 
 
 def _change(network: Network, population: Any) -> None:
@@ -123,6 +123,5 @@ def _inputs(state: State, steps: int) -> dict[str, Any]:
             # nA to pA
             table[:, cell] += values * 1000.0
     for population, table in currents.items():
-        data = torch.as_tensor(table, dtype=torch.float32)[:, None]
-        inputs[population._lowered.name] = Current(data)
+        inputs[population._lowered.name] = Current(torch.as_tensor(table)[:, None])
     return inputs

@@ -14,6 +14,7 @@ from pyNN.space import Space
 
 from fastsnn.pynn import simulator, wirings
 from fastsnn.pynn.synapses import StaticSynapse, STDPMechanism
+from fastsnn.sparse.draw import Edges
 
 Array = np.ndarray
 _MERGE = {"sum": np.add, "min": np.minimum, "max": np.maximum}
@@ -148,7 +149,13 @@ class Projection(common.Projection):
 
         if self._lowered is None:
             lower(simulator.state)
-        edges = self._lowered.parts[0].made.edges()
+        return self._listed(self._lowered.parts[0].made.edges())
+
+    def expand(self, edges: Edges) -> None:
+        """Keep the drawn synapses of the wiring as numbers."""
+        self._columns, self.wiring = self._listed(edges), None
+
+    def _listed(self, edges: Edges) -> dict[str, Array]:
         pre, post = edges.pre.numpy(), edges.post.numpy()
         order = np.lexsort((pre, post))
         scale = self.post.celltype.weight_scale
