@@ -87,13 +87,14 @@ class Square(Rule):
 
 
 class Watchful(Rule):
-    """Pair STDP, written another way than ours: event-driven, and slower at coincidences."""
+    """Pair STDP, written another way than ours: event-driven, and against coincidences."""
 
     gain = Param(0.05)
 
     def learn(w, pre, post, x_pre, x_post, gain):
         both = over_batch(x_pre * post)
-        w = w + gain * (both - over_batch(pre * x_post) * 0.5)
+        coincident = over_batch(pre * post)
+        w = w + gain * (both - over_batch(pre * x_post) * 0.5 - coincident * 0.25)
         return w
 
 

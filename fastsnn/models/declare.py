@@ -276,7 +276,7 @@ class Rule(Model):
                     expression = body.expand(node.args[0], index)
                     inside = {n for f in factors(expression) for n in [getattr(f, "id", "")] if n}
                     driven_by = ""
-                    if "pre" in inside and inside & set(cls.side("post")):
+                    if "pre" in inside and inside & {"post", *cls.side("post")}:
                         driven_by = "pre"
                     elif "post" in inside and inside & set(cls.side("pre")):
                         driven_by = "post"
