@@ -129,9 +129,22 @@ def test_coba_fires_in_bursts_as_in_another_simulator() -> None:
 # ---- Brunel ----
 
 
-def test_mean_field_theory_gives_the_rates_of_the_paper() -> None:
-    for state, rate in (("SI-fast", 55.8), ("AI", 38.0), ("SI-slow", 6.5)):
-        assert brunel.mean_field_rate(state) == pytest.approx(rate, abs=0.06)
+def test_mean_field_rates_answer_themselves() -> None:
+    for state, (g, eta) in brunel.STATES.items():
+        rate = brunel.mean_field_rate(state)
+        recurrent = 2.0 * rate  # mV a second: 1,000 synapses of 0.1 mV, 20 ms
+        mean = 20.0 * eta + recurrent * (1.0 - g / 4.0)
+        sd = math.sqrt(2.0 * eta + 0.1 * recurrent * (1.0 + g * g / 4.0))
+        u = torch.linspace((10.0 - mean) / sd, (20.0 - mean) / sd, 100_001, dtype=torch.float64)
+        passage = 0.020 * math.sqrt(math.pi) * torch.trapezoid(torch.special.erfcx(-u), u)
+        assert rate == pytest.approx(1.0 / (0.002 + float(passage)), rel=1e-3), state
+
+
+@needs_engine
+def test_brunel_at_full_size_fires_as_in_nest() -> None:
+    for name, found in summaries("brunel", 1.0, "AI", 300.0).items():
+        known = NETWORKS["brunel"].expected["AI"][name]
+        assert found.rate == pytest.approx(known.rate, rel=known.within)
 
 
 @needs_engine
@@ -236,22 +249,26 @@ def test_inputs_compete_until_weights_lie_near_their_bounds() -> None:
 
 
 @needs_engine
-def test_power_law_stdp_leaves_the_network_irregular_and_weights_in_one_heap() -> None:
+def test_power_law_stdp_leaves_weights_in_one_heap_as_in_nest() -> None:
     recipe = NETWORKS["hpc-benchmark"]
     net = recipe.make(0.3, seed=1, backend="cpu")
     c = net.projections["E->E"]
-    before = c.w.clone()
     recipe.run(net, 100.0)
+    early = c.w.clone()
     recorder = net.record_spikes()
-    recipe.run(net, 300.0)
+    recipe.run(net, 400.0)
     w = c.w
-    assert not torch.equal(w, before)
-    assert float(w.std() / w.mean()) == pytest.approx(float(before.std() / before.mean()), rel=0.1)
-    assert float(w.mean() / before.mean()) == pytest.approx(1.0, abs=0.03)
+    # NEST 3.10, the same network with seeds 1 and 2: means grow by 0.29 and 0.23 %, relative sd
+    # 0.0765 and 0.0777 at the end, no weight at a bound
+    assert 0.001 < float(w.mean() / early.mean() - 1.0) < 0.005
+    assert float(w.std() / w.mean()) == pytest.approx(0.0771, rel=0.03)
+    assert 0.0 < float(w.min()) < float(w.max()) < c.w_max
     for name, part in net.populations.items():
-        window = Window.of(recorder.steps(name) * net.dt, recorder.ids(name), part.n, 100.0, 400.0)
-        assert 20.0 < window.rates().mean() < 60.0
-        assert 0.3 < np.nanmean(window.cv()) < 1.2
+        window = Window.of(recorder.steps(name) * net.dt, recorder.ids(name), part.n, 100.0, 500.0)
+        # 40.4 and 41.1 Hz of E, 40.3 and 40.7 of I; 100 ms of a network spread by 3 Hz
+        assert window.rates().mean() == pytest.approx(40.6, rel=0.12)
+        # from 200 ms on NEST's is 0.89 to 0.91
+        assert np.nanmean(window.cv()) == pytest.approx(0.9, abs=0.1)
 
 
 def test_derivatives_of_polychronization_are_those_of_the_published_program() -> None:

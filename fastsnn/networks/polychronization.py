@@ -32,10 +32,10 @@ _TARGETS, _THALAMUS = 1 << 20, 1 << 21
 class DerivativeSTDP(Rule):
     """Pair STDP, nearest spikes of both sides, of a variable e beside the weight: its derivative.
 
-    A postsynaptic spike adds a_plus * decay**k, k ms after the first step in which a presynaptic one
-    could have caused it; a presynaptic one takes a_minus * decay**k, k ms after the target fired,
-    where k = 0 is the step in which it arrives.  The order is that of the program, whose neurons
-    fire at the beginning of a step: their spikes belong to the step before here.
+    A postsynaptic spike adds a_plus * decay**k, k ms after the first step in which a presynaptic
+    one could have caused it; a presynaptic one takes a_minus * decay**k, k ms after the target
+    fired, where k = 0 is the step in which it arrives.  The order is that of the program, whose
+    neurons fire at the beginning of a step: their spikes belong to the step before here.
     Each `interval` the weight moves by e + drift, and e falls to e * kept.
     """
 
