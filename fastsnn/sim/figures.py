@@ -73,7 +73,11 @@ def _mean_rates(axes: Axes, outcome: Outcome, windows: dict[str, Window]) -> Non
     at = [(rate, k) for k, rate in enumerate(known) if rate is not None]
     if at:
         axes.plot(*zip(*at, strict=True), "|", color=INK, ms=16, mew=2, label="published")
-        axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.0, 1.0))
+        # neither the legend's mark nor one at the largest rate meets the frame
+        axes.legend(
+            frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.0, 1.0), markerscale=0.6
+        )
+        axes.set_xlim(right=1.06 * max(*found, *(rate for rate, _ in at)))
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="rate, Hz")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
