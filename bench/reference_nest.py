@@ -34,14 +34,8 @@ def alpha_peak(tau_m: float, tau_syn: float, c_m: float) -> float:
 def hpc_benchmark(scale: float, variant: str) -> dict:
     """Morrison, Aertsen, Diesmann 2007 with the numbers of NEST's example of that name."""
     fewer = 1.0 if variant == "full" else min(1.0, scale / 10.0)
-    root, tau_m, tau_syn, c_m, theta, eta = (
-        math.sqrt(fewer),
-        10.0,
-        0.3258272240372284,
-        250.0,
-        20.0,
-        1.685,
-    )
+    root, tau_m, tau_syn = math.sqrt(fewer), 10.0, 0.3258272240372284
+    c_m, theta, eta = 250.0, 20.0, 1.685
     w_1 = 0.14 / alpha_peak(tau_m, tau_syn, c_m)
     w = w_1 / root
     numbers = {"E_L": 0.0, "V_reset": 0.0, "V_th": theta, "C_m": c_m, "tau_m": tau_m, "t_ref": 0.5}
