@@ -177,9 +177,6 @@ class Plan:
         """Why a backend that knows no other kinds of projections and numbers cannot run it."""
         if self.dtype not in dtypes:
             return f"its numbers are {self.dtype}, it knows {', '.join(map(str, dtypes))}."
-        for part, what in ((self.sparse, "sparse projection"), (self.drives, "drive")):
-            if part and "sparse" not in kinds:
-                return f"{what} '{part[0].name}' needs the backend cpu, cuda or torch."
         for p in self.projections:
             if p.kind not in kinds:
                 return f"projection '{p.name}' is of kind '{p.kind}', it runs {', '.join(kinds)}."

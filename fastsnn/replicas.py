@@ -190,6 +190,10 @@ def _anatomy(plan: Plan) -> list[str]:
             if isinstance(value, (str, int, float, type)) or tensors:
                 shown = tensors or (value.__name__ if isinstance(value, type) else value)
                 found.append(f"'{part.name}': {name}={shown}")
+    ends = [(p.population, p.receptor) for p in plan.ports]
+    found += [f"port of population {k}: receptor={receptor}" for k, receptor in ends]
+    found += [f"'{p.name}': source={p.source}, port={p.port}" for p in plan.sparse]
+    found += [f"'{d.name}': kind={d.kind}, port={d.port}" for d in plan.drives]
     return found
 
 

@@ -27,6 +27,7 @@ from .parts import (
 )
 from .philox import words
 from .publish import finish
+from .sparse import taken
 
 
 @triton.jit
@@ -78,34 +79,68 @@ def learn_and_deliver(
 
 
 @triton.jit
-def arriving(
-    control, wires, synapses, j, inside, k, b, r, n, WIRES: tl.constexpr, RULES: tl.constexpr,
-    BATCH: tl.constexpr, ROWS: tl.constexpr, UNROLL: tl.constexpr,
+def current_of(
+    control, wire, synapses, j, inside, k, b, r, n, p: tl.constexpr, WIRES: tl.constexpr,
+    RULES: tl.constexpr, BATCH: tl.constexpr, ROWS: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
-    """Input of all projections, summed in the order of their declaration."""
+    """What one projection delivers."""
+    if WIRES[p].kind == DENSE:
+        if WIRES[p].fused >= 0:
+            current = learn_and_deliver(
+                control, wire, synapses[WIRES[p].fused], j, inside, k, r, n, RULES,
+                WIRES[p].fused, ROWS, UNROLL,
+            )  # fmt: skip
+        else:
+            current = deliver(wire, j, inside, b, r, n, BATCH, UNROLL)
+    else:
+        row = r * BATCH + b
+        sent = tl.load(wire.spike + row * n + j, mask=inside, other=0).to(tl.float32)
+        if WIRES[p].kind == ONE_TO_ONE:
+            current = sent * tl.load(wire.w + r * n + j, mask=inside, other=0.0)
+        else:
+            others = tl.load(wire.n_ids + row).to(tl.float32) - sent
+            current = others * tl.load(wire.w + r)
+    if WIRES[p].bias:
+        current = current + tl.load(wire.bias + r * n + j, mask=inside, other=0.0)
+    return current
+
+
+@triton.jit
+def received(
+    control, cell, wires, synapses, j, inside, k, b, r, n, RECEPTOR: tl.constexpr,
+    CELL: tl.constexpr, WIRES: tl.constexpr, RULES: tl.constexpr, BATCH: tl.constexpr,
+    ROWS: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    """What arrives at a receptor (0: i_syn): projections in the order of their declaration, then
+    sparse projections and drives."""
     total = tl.zeros_like(j).to(tl.float32)
     for p in tl.static_range(len(wires)):
-        wire = wires[p]
-        if WIRES[p].kind == DENSE:
-            if WIRES[p].fused >= 0:
-                current = learn_and_deliver(
-                    control, wire, synapses[WIRES[p].fused], j, inside, k, r, n, RULES,
-                    WIRES[p].fused, ROWS, UNROLL,
-                )  # fmt: skip
-            else:
-                current = deliver(wire, j, inside, b, r, n, BATCH, UNROLL)
-        else:
-            row = r * BATCH + b
-            sent = tl.load(wire.spike + row * n + j, mask=inside, other=0).to(tl.float32)
-            if WIRES[p].kind == ONE_TO_ONE:
-                current = sent * tl.load(wire.w + r * n + j, mask=inside, other=0.0)
-            else:
-                others = tl.load(wire.n_ids + row).to(tl.float32) - sent
-                current = others * tl.load(wire.w + r)
-        if WIRES[p].bias:
-            current = current + tl.load(wire.bias + r * n + j, mask=inside, other=0.0)
-        total = total + current
+        if WIRES[p].receptor == RECEPTOR:
+            total = total + current_of(
+                control, wires[p], synapses, j, inside, k, b, r, n, p, WIRES, RULES, BATCH, ROWS,
+                UNROLL,
+            )  # fmt: skip
+    if CELL[0].ports[RECEPTOR] >= 0:
+        total = total + taken(control, cell, j, inside, k, r, n, CELL, RECEPTOR)
     return total
+
+
+@triton.jit
+def at_receptors(
+    control, cell, wires, synapses, j, inside, k, b, r, n, CELL: tl.constexpr,
+    WIRES: tl.constexpr, RULES: tl.constexpr, BATCH: tl.constexpr, ROWS: tl.constexpr,
+    UNROLL: tl.constexpr,
+):  # fmt: skip
+    """What arrives at the model's receptors, in their order."""
+    values = ()
+    for q in tl.static_range(1, len(CELL[0].ports)):
+        values += (
+            received(
+                control, cell, wires, synapses, j, inside, k, b, r, n, q, CELL, WIRES, RULES,
+                BATCH, ROWS, UNROLL,
+            ),
+        )  # fmt: skip
+    return values
 
 
 @triton.jit
@@ -208,9 +243,14 @@ def advance(
     j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
     inside = j < n
     at = (r * BATCH + b) * n + j
-    i_syn = arriving(
-        control, wires, synapses, j, inside, k, b, r, n, WIRES, RULES, BATCH, ROWS, UNROLL
-    )
+    i_syn = received(
+        control, cell, wires, synapses, j, inside, k, b, r, n, 0, CELL, WIRES, RULES, BATCH, ROWS,
+        UNROLL,
+    )  # fmt: skip
+    ports = at_receptors(
+        control, cell, wires, synapses, j, inside, k, b, r, n, CELL, WIRES, RULES, BATCH, ROWS,
+        UNROLL,
+    )  # fmt: skip
     if len(synapses) > 0:
         # other threads of this program may still read variables of the neurons to learn
         tl.debug_barrier()
@@ -226,7 +266,9 @@ def advance(
     dots = products(cell, newest, j, inside, k, b, r, n, CELL, BATCH)
     draws = drawn(control, cell, j, inside, k, b, r, n, CELL, BATCH)
     learning = tl.full((), CELL[0].learning, tl.int1)
-    state, spike, i_syn = CELL[0].step(state, shared, numbers, i_syn, sent, learning, dots, draws)
+    state, spike, i_syn = CELL[0].step(
+        state, shared, numbers, i_syn, sent, learning, dots, draws, ports
+    )
     store_all(cell.state, at, state, inside)
     if CELL[0].finishes:
         finish(cell, spike, j, inside, k, b, r, n, CELL, BATCH)

@@ -22,6 +22,21 @@ ACTIVE = tl.constexpr(3)  # 0: the replica rests while others go on
 FRESH = tl.constexpr(4)  # 1: weights may lie outside of their bounds
 CONTROL = tl.constexpr(5)
 
+# columns of the tables of addresses, int64: ports [R, ports, ..], drives [R, drives, ..], tiles
+PORT_ARRIVING = tl.constexpr(0)  # int32 [slots, n]
+PORT_SLOTS = tl.constexpr(1)
+PORT_FIELDS = tl.constexpr(2)
+TABLE = tl.constexpr(0)  # int64 [rates, 2 + thresholds]
+WHICH = tl.constexpr(1)  # int32 [n]
+THRESHOLDS = tl.constexpr(2)
+DRIVE_FIELDS = tl.constexpr(3)
+TILE_WORDS = tl.constexpr(0)  # the rows of csrc/sparse/layout.h
+TILE_START = tl.constexpr(1)
+TILE_ARRIVING = tl.constexpr(2)  # of its port, at its first neuron
+TILE_N = tl.constexpr(3)  # neurons of its port
+TILE_SLOTS = tl.constexpr(4)
+TILE_FIELDS = tl.constexpr(5)
+
 DENSE = tl.constexpr(0)
 ONE_TO_ONE = tl.constexpr(1)
 ALL_BUT_ONE = tl.constexpr(2)
@@ -52,6 +67,11 @@ class Cells(NamedTuple):
     unclamp: Any
     uniforms: Any  # float32 [R, rows, B, n]
     winners: Any  # int32 [R, rows, B]
+    ports: Any  # tables of addresses, see `kernels.sparse`
+    drives: Any
+    grains: Any  # float32 [R, ports]
+    sent: Any  # int32 [R, sources]: spikes of a step, in any order
+    n_sent: Any  # int32 [R, steps of a block]
 
 
 class Wires(NamedTuple):
@@ -118,6 +138,25 @@ class CellKind:
     unclamp_rows: int = 0
     uniform_rows: int = 1
     winner_rows: int = 1
+    # of sparse projections and drives: per receptor (0: i_syn) the port or -1, and its drives
+    ports: tuple = (-1,)
+    drives: tuple = ((),)
+    n_ports: int = 0
+    n_drives: int = 0
+    sends: bool = False  # its spikes go to sparse projections
+    first_source: int = 0
+    n_sources: int = 0
+    sent_rows: int = 1
+
+
+@dataclass(frozen=True)
+class DriveKind:
+    """What is known of a drive.  bits: of the number of thresholds."""
+
+    index: int
+    stream: int
+    offset: int
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +164,7 @@ class WireKind:
     """What is known of a projection by its target."""
 
     kind: int = 0
+    receptor: int = 0
     bias: bool = False
     fused: int = -1  # index of its rule among those learnt in the same pass
 
@@ -166,6 +206,8 @@ class ResetKind:
     slots: tuple = ()  # per tensor of zeros, its leading dimension
     heads: tuple = ()  # its windows
     stride: int = 0
+    ports: tuple = ()
+    n_ports: int = 0
 
 
 class Static:

@@ -16,3 +16,11 @@ def words(seed_low, seed_high, stream, step, index):
     return tl.philox_impl(
         first, low, high, last, seed_low.to(tl.uint32), seed_high.to(tl.uint32), 10
     )
+
+
+@triton.jit
+def of_lane(four, lane):
+    """One of four words, as int64."""
+    w0, w1, w2, w3 = four
+    word = tl.where(lane < 2, tl.where(lane == 0, w0, w1), tl.where(lane == 2, w2, w3))
+    return word.to(tl.int64)

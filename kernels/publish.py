@@ -87,7 +87,7 @@ def forced(cell, spike, j, inside, k, r, n, CELL: tl.constexpr):
 
 @triton.jit
 def finish(cell, spike, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.constexpr):
-    """Trace, clamp, count and store the spikes of neurons j; returns them."""
+    """Trace, clamp, count, store and list the spikes of neurons j; returns them."""
     at = (r * BATCH + b) * n + j
     trace(cell, spike, j, inside, at, r, n, CELL)
     if CELL[0].is_input and CELL[0].summed:
@@ -98,6 +98,13 @@ def finish(cell, spike, j, inside, k, b, r, n, CELL: tl.constexpr, BATCH: tl.con
     if CELL[0].counted:
         before = tl.load(cell.counts + at, mask=inside, other=0)
         tl.store(cell.counts + at, before + spike.to(tl.int32), mask=inside)
+    if CELL[0].sends:
+        count = tl.sum((spike & inside).to(tl.int32), 0)
+        if count > 0:
+            n_sent = cell.n_sent + r * CELL[0].sent_rows + k
+            base = tl.atomic_add(n_sent, count, sem="relaxed")
+            sent = cell.sent + r * CELL[0].n_sources
+            add_list(sent, base, CELL[0].first_source + j, spike & inside)
     return spike
 
 

@@ -5,8 +5,19 @@ import triton
 import triton.language as tl
 
 from .language import divide
-from .parts import ACTIVE, CLOCK, CONTROL, FRESH, SEED_HIGH, SEED_LOW
-from .philox import words
+from .parts import (
+    ACTIVE,
+    CLOCK,
+    CONTROL,
+    FRESH,
+    PORT_ARRIVING,
+    PORT_FIELDS,
+    PORT_SLOTS,
+    SEED_HIGH,
+    SEED_LOW,
+)
+from .philox import of_lane, words
+from .sparse import pointer
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -27,14 +38,13 @@ def encode(
     j = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
     inside = j < tl.where(k < rows, n, 0)
     step = tl.load(facts + CLOCK) + k
-    w0, w1, w2, w3 = words(
+    four = words(
         tl.load(facts + SEED_LOW), tl.load(facts + SEED_HIGH), STREAM, step >> 2, b * n + j
     )
-    lane = step & 3
-    word = tl.where(lane < 2, tl.where(lane == 0, w0, w1), tl.where(lane == 2, w2, w3))
+    word = of_lane(four, step & 3)
     bound = tl.load(threshold + (r * BATCH + b) * n + j, mask=inside, other=0)
     at = ((r * ROWS + k) * BATCH + b) * n + j
-    tl.store(out + at, (word.to(tl.int64) < bound).to(tl.uint8), mask=inside)
+    tl.store(out + at, (word < bound).to(tl.uint8), mask=inside)
 
 
 @triton.jit(do_not_specialize=["first"])
@@ -56,8 +66,13 @@ def scatter(ids, offsets, out, n, first, BATCH: tl.constexpr, BLOCK: tl.constexp
 
 
 @triton.jit(do_not_specialize=["steps"])
-def tick(control, heads, lengths, n_heads, steps, BLOCK: tl.constexpr):
-    """Move the clock and the heads of the windows on.  Grid: replicas."""
+def tick(
+    control, heads, lengths, n_heads, n_sent, steps, BLOCK: tl.constexpr, STEPS: tl.constexpr
+):  # fmt: skip
+    """Move the clock and the heads of the windows on; forget what was sent.  Grid: replicas.
+
+    n_sent: int32 [R, STEPS rounded up to a power of two].
+    """
     r = tl.program_id(0).to(tl.int64)
     facts = control + r * CONTROL
     if tl.load(facts + ACTIVE) == 0:
@@ -69,11 +84,13 @@ def tick(control, heads, lengths, n_heads, steps, BLOCK: tl.constexpr):
     head = tl.load(heads + r * n_heads + q, mask=some, other=0) + steps
     length = tl.load(lengths + q, mask=some, other=1)
     tl.store(heads + r * n_heads + q, head % length, mask=some)
+    step = tl.arange(0, STEPS)
+    tl.store(n_sent + r * STEPS + step, tl.zeros_like(step))
 
 
 @triton.jit
 def reset(
-    control, states, inits, zeros, spike, n_ids, heads, n, RESET: tl.constexpr,
+    control, states, inits, zeros, ports, spike, n_ids, heads, n, RESET: tl.constexpr,
     BATCH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Put a tile of neurons at its initial values.  Grid: tiles, batch, replicas."""
@@ -95,6 +112,11 @@ def reset(
         for slot in range(RESET[0].slots[q]):
             row = r * RESET[0].slots[q] + slot
             tl.store(zeros[q] + (row * BATCH + b) * n + j, nothing, mask=inside)
+    for q in tl.static_range(len(RESET[0].ports)):
+        port = ports + (r * RESET[0].n_ports + RESET[0].ports[q]) * PORT_FIELDS
+        under_way = pointer(port, PORT_ARRIVING, tl.int32)
+        for slot in range(tl.load(port + PORT_SLOTS)):
+            tl.store(under_way + slot * n + j, nothing.to(tl.int32), mask=inside)
     tl.store(spike + at, nothing.to(tl.uint8), mask=inside)
     if tl.program_id(0) == 0:
         tl.store(n_ids + r * BATCH + b, tl.full((), 0, tl.int32))

@@ -85,7 +85,7 @@ def forward(
             given += (tl.load(x + (first + u) * wide + j, mask=there, other=0.0),)
         for u in tl.static_range(UNROLL):
             there = j < tl.where(first + u < T, M, 0)
-            made, fired, _ = STEP(now, (), params, given[u], False, 0, (), ())
+            made, fired, _ = STEP(now, (), params, given[u], False, 0, (), (), ())
             now = choose(there, made, now, N_STATE)
             if SPIKE:
                 tl.store(spike + (first + u) * wide + j, fired.to(tl.float32), mask=there)
@@ -111,7 +111,7 @@ def backward(
     for t in range(T):
         store_rows(kept + t * N_STATE * wide, j, inside, wide, now, N_STATE)
         i_syn = tl.load(x + t * wide + j, mask=inside, other=0.0)
-        now, _, _ = STEP(now, (), params, i_syn, False, 0, (), ())
+        now, _, _ = STEP(now, (), params, i_syn, False, 0, (), (), ())
     grad = zeros(now[0], N_STATE)
     if LAST:
         grad = load_rows(g_last, j, inside, wide, N_STATE)

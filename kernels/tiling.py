@@ -18,6 +18,8 @@ class Tiling:
     listed:   neurons that a program lists at once.
     steps:    steps in one graph.
     warps:    warps of a program; a thread has a neuron of its own at least.
+    synapses: synapses of a row that a program sends a spike to at once.
+    sending:  programs that send spikes, about.
     """
 
     neurons: int = 64
@@ -29,6 +31,9 @@ class Tiling:
     steps: int = 32
     warps: int = 2
     list_warps: int = 8
+    synapses: int = 256
+    send_warps: int = 4
+    sending: int = 1056
 
     def __post_init__(self) -> None:
         # else several threads would hold one neuron, and some read what others have written
@@ -39,6 +44,10 @@ class Tiling:
         many = n >= 256 * self.wide
         return (self.wide, 2 * self.warps) if many else (self.neurons, self.warps)
 
+    def senders(self, tiles: int) -> int:
+        """Programs that send the spikes of a step to each of some tiles of synapses."""
+        return -(-self.sending // tiles)
+
     def list_block(self, n: int) -> int:
         """Neurons that a program lists at once in a population of n."""
         return min(self.listed, max(32, 1 << (n - 1).bit_length()))
@@ -46,4 +55,6 @@ class Tiling:
 
 GPU = Tiling()
 # the interpreter pays for operations, not for the width of what they work on
-INTERPRETER = Tiling(neurons=256, wide=256, rows=256, unroll=1, summed=1, listed=1024, steps=32)
+INTERPRETER = Tiling(
+    neurons=256, wide=256, rows=256, unroll=1, summed=1, listed=1024, synapses=1024, sending=1
+)

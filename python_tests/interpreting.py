@@ -26,15 +26,16 @@ from triton.runtime import interpreter  # noqa: E402
 from fastsnn.backends import triton_jit, triton_run  # noqa: E402
 from fastsnn.kernels.tiling import INTERPRETER, Tiling  # noqa: E402
 
-needed = pytest.mark.skipif(
-    not triton_jit.interpreted() or triton_jit.usable() is not None,
-    reason="Triton runs on the GPU, or not at all",
-)
+# why the interpreter is not what runs here, or None
+OBSTACLE = triton_jit.usable() if triton_jit.interpreted() else "Triton runs on the GPU"
+needed = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
 if _ours:
     # other tests of this process must not meet a backend more
     del os.environ["TRITON_INTERPRET"]
 # several tiles, lists and blocks even in a small network
-SMALL = Tiling(neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3, warps=1)
+SMALL = Tiling(
+    neurons=32, rows=16, unroll=2, summed=4, listed=32, steps=3, warps=1, synapses=32, sending=5
+)
 
 _prepared: set[int] = set()
 
@@ -75,4 +76,4 @@ def tiled(tiling: Tiling) -> Iterator[None]:
         yield
 
 
-__all__ = ["INTERPRETER", "SMALL", "needed", "switch_on", "tiled"]
+__all__ = ["INTERPRETER", "OBSTACLE", "SMALL", "needed", "switch_on", "tiled"]

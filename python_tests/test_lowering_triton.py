@@ -26,7 +26,6 @@ from fastsnn.models.language import exp, over_batch, sqrt, where
 
 ALL = [getattr(home, name) for home in (models, own_models) for name in home.__all__]
 WRITTEN = [m for m in ALL if getattr(m, "functions", None) and m is not models.Input]
-MODELS = [m for m in WRITTEN if not m.ports]
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +39,7 @@ def test_words_are_those_of_the_language_in_its_order():
     assert defined == list(language.WORDS)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", WRITTEN, ids=lambda m: m.__name__)
 def test_every_model_is_printed_and_jitted(model):
     names = {"terms", "learn"} if issubclass(model, Rule) else {"before", "step", "after"}
     assert names <= set(vars(to_triton.functions_of(model)))
@@ -166,7 +165,10 @@ class NoDevice:
 
 driver.set_active(NoDevice())
 made = []
-kinds = (models.CSRM, 1), (models.CompetitiveLIF, 8), (models.PostPre, 1), (models.MSTDPET, 8)
+kinds = [
+    (models.CSRM, 1), (models.CompetitiveLIF, 8), (models.PostPre, 1), (models.MSTDPET, 8),
+    (models.LIFExp, 1),
+]
 for kind, batch in kinds:
     for label, launch in launches_of(plan_of(kind, batch)):
         given = [p.name for p in launch.kernel.params if p.name not in launch.args]
@@ -202,7 +204,7 @@ def test_every_kernel_compiles_for_a_gpu_and_rounds_as_the_reference(root):
     kernels = {label.split()[0] for label, *_ in made}
     assert kernels == {
         "advance", "publish", "learn", "trail", "tick", "compact", "normalise", "reset", "encode",
-        "scatter",
+        "scatter", "send",
     }  # fmt: skip
     for label, kinds, rough, local in made:
         assert kinds == 1, f"{label} is compiled {kinds} times"

@@ -52,15 +52,16 @@ def test_own_models_are_the_same_on_every_backend(batch, reduction, dtype, backe
             assert torch.equal(got[name], tensor), name
 
 
-@pytest.mark.parametrize("model", built_in(Neuron), ids=lambda m: m.__name__)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_every_neuron_model_is_the_same_on_every_backend(model, dtype, backend):
+def assert_model_agrees(
+    model: type[Neuron], backend: str, dtype: torch.dtype = torch.float32, steps: int = 40
+) -> None:
+    """A batch of noisy neurons with input at every receptor, on torch and on a backend."""
     ports = model.receptors()
     draw = torch.Generator().manual_seed(2)
-    drive = 30.0 * torch.rand(40, 3, 63, generator=draw) - 8.0
+    drive = 30.0 * torch.rand(steps, 3, 63, generator=draw) - 8.0
     # pA instead of mV a step, and synapses besides
     drive = 30.0 * drive if ports else drive
-    spikes = torch.rand(40, 3, 9, generator=draw) < 0.2
+    spikes = torch.rand(steps, 3, 9, generator=draw) < 0.2
     weights = 8.0 * torch.rand(len(ports), 9, 63, generator=draw)
     seen = {}
     for name in ("torch", backend):
@@ -69,7 +70,7 @@ def test_every_neuron_model_is_the_same_on_every_backend(model, dtype, backend):
         net.population("m", model(), 63, traces=True)
         for port, w in zip(ports, weights, strict=True):
             net.projection("in", "m", Dense(w), receptor=port, name=port)
-        net.run(40 * net.dt, {"m": drive, "in": spikes})
+        net.run(steps * net.dt, {"m": drive, "in": spikes})
         seen[name] = net.state_dict()
     exact = not any(model.functions["step"].calls(word) for word in ("exp", "log"))
     # a probability 1 - exp(-y) near 0.5, from two libraries that are right to an ulp; of membranes
@@ -79,6 +80,12 @@ def test_every_neuron_model_is_the_same_on_every_backend(model, dtype, backend):
     for name, tensor in seen["torch"].items():
         close = torch.allclose(seen[backend][name], tensor, **bound)
         assert torch.equal(seen[backend][name], tensor) or (close and not exact), name
+
+
+@pytest.mark.parametrize("model", built_in(Neuron), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_neuron_model_is_the_same_on_every_backend(model, dtype, backend):
+    assert_model_agrees(model, backend, dtype)
 
 
 @pytest.mark.parametrize("rule", built_in(Rule), ids=lambda m: m.__name__)

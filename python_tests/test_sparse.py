@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -79,11 +80,11 @@ def assert_same(one: fastsnn.Network, other: fastsnn.Network) -> None:
         assert torch.equal(a, b), name
 
 
-def run_alike(*nets: fastsnn.Network) -> None:
-    """Run both, three times: the same state and the same spikes."""
+def run_alike(*nets: fastsnn.Network, times: tuple[float, ...] = (20.0, 1.0, 15.0)) -> None:
+    """Run both, several times: the same state and the same spikes."""
     recorders = [net.record_spikes() for net in nets]
     for net in nets:
-        for time in (20.0, 1.0, 15.0):
+        for time in times:
             net.run(time)
     assert_same(*nets)
     for name in NAMES:
@@ -98,23 +99,87 @@ def test_engine_equals_torch(make, threads):
     run_alike(make("torch"), make("cpu", threads))
 
 
+def assert_goes_on(make, path: Path, *ways: tuple[str, str, str], times=(8.0, 5.0, 17.0)) -> None:
+    """Run in three parts, each on another backend, which goes on from the file of the last one."""
+    whole = make("cpu", 2)
+    whole.run(sum(times))
+    for way in ways:
+        part = make(way[0])
+        part.run(times[0])
+        for backend, time in zip(way[1:], times[1:], strict=True):
+            part.save(path)
+            part = fastsnn.Network.load(path, backend=backend)
+            part.run(time)
+        assert_same(whole, part)
+
+
 @native
 @settings(max_examples=8, deadline=None)
 @given(make=networks())
 def test_a_run_goes_on_from_its_file_on_any_backend(make, tmp_path_factory):
     path = tmp_path_factory.mktemp("net") / "net.safetensors"
-    whole, first = make("cpu", 2), make("cpu", 1)
-    whole.run(30.0)
-    first.run(13.0)
-    first.save(path)
-    for backend in ("torch", "cpu"):
-        rest = fastsnn.Network.load(path, backend=backend)
-        rest.run(17.0)
-        assert_same(whole, rest)
+    assert_goes_on(make, path, ("cpu", "torch", "cpu"), ("torch", "cpu", "torch"))
 
 
-@pytest.fixture(params=["torch", pytest.param("cpu", marks=native)])
-def where(request):
+def receptive(model: models.Neuron, backend: str) -> fastsnn.Network:
+    """Two populations with receptors; sparse projections, a dense one, drives."""
+    net = fastsnn.Network(dt=0.1, seed=3, backend=backend)
+    net.population("in", models.Input(), 40)
+    net.population("e", model, 90)
+    net.population("i", model, 33)
+    for name in ("e", "i"):
+        wiring = FixedInDegree(6, w=Normal(60.0, 20.0, low=0.0), delay=Normal(1.5, 0.7, low=0.1))
+        net.projection("e", name, wiring, receptor="ex")
+        net.projection("i", name, FixedOutDegree(9, w=-40.0, delay=0.3), receptor="inh")
+        net.projection("in", name, FixedOutDegree(5, w=90.0), receptor="ex")
+        net.drive(name, PoissonDrive(9000.0, 50.0), receptor="ex")
+    net.projection("in", "e", fastsnn.Dense(torch.full((40, 90), 2.0)), receptor="ex", name="dense")
+    return net
+
+
+def assert_receptors_agree(model: models.Neuron, backend: str, ms: float = 20.0) -> None:
+    """Run `receptive` on torch and on a backend, with an input and without it."""
+    nets = [receptive(model, name) for name in ("torch", backend)]
+    draw = torch.Generator().manual_seed(1)
+    spikes = torch.rand(round(ms / 0.1), 1, 40, generator=draw) < 0.02
+    counts = []
+    for net in nets:
+        recorder = net.record_spikes("e", "i")
+        net.run(ms, {"in": spikes})
+        net.run(ms / 4)
+        counts.append(len(recorder.ids("e")))
+    assert counts[0] == counts[1] > 20
+    assert_same(*nets)
+
+
+def assert_reset_forgets(backend: str, ms: float = 10.0) -> None:
+    """Show three samples, with a reset before each."""
+    nets = [receptive(LIFExp(), name) for name in ("torch", backend)]
+    rates = torch.full((3, 40), 100.0)
+    for net in nets:
+        net.present({"in": fastsnn.Poisson(rates)}, ms, reset=True)
+    assert_same(*nets)
+
+
+def dense_receptors(backend: str, steps: int = 100) -> fastsnn.Network:
+    """Receptors without anything sparse, after a run with a batch."""
+    net = fastsnn.Network(dt=0.1, batch_size=2, backend=backend)
+    net.population("in", models.Input(), 40)
+    net.population("out", LIFExp(), 50)
+    net.projection("in", "out", fastsnn.Dense(torch.full((40, 50), 30.0)), receptor="ex")
+    spikes = torch.rand(steps, 2, 40, generator=torch.Generator().manual_seed(1)) < 0.05
+    net.run(steps * net.dt, {"in": spikes})
+    return net
+
+
+@pytest.fixture(params=["torch", pytest.param("cpu", marks=native), "triton"])
+def where(request, monkeypatch):
+    """A backend of the CPU; Triton's interpreter stands in for a GPU."""
+    if request.param == "triton":
+        interpreting = pytest.importorskip("interpreting")
+        if interpreting.OBSTACLE:
+            pytest.skip(interpreting.OBSTACLE)
+        interpreting.switch_on(monkeypatch)
     return request.param
 
 
@@ -243,15 +308,6 @@ def test_mistakes_are_named():
         batch.projection("a", "a", wiring)
     with pytest.raises(ShapeError, match="record 'spike' with"):
         batch.record_spikes("a")
-
-
-def test_other_backends_say_why_they_refuse():
-    net = fastsnn.Network()
-    net.population("a", models.LIF(), 5)
-    net.projection("a", "a", FixedInDegree(2))
-    why = net.plan.beyond(("dense",))
-    assert why is not None
-    assert "'a->a' needs the backend cpu, cuda or torch" in why
 
 
 def test_print_tells_of_sparse_projections_and_drives():

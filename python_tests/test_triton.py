@@ -232,20 +232,26 @@ class Stream:
         other.waited += 1
 
 
-@pytest.mark.parametrize("most", [1, 16])
-def test_captured_blocks_replay_to_the_same_bits(most, monkeypatch):
+def on_a_pretended_gpu(monkeypatch: pytest.MonkeyPatch, net: Network) -> tuple[Any, Stream]:
+    """Let a network capture its blocks; returns its engine, and the current stream."""
     current = Stream()
-    monkeypatch.setattr(triton_run, "_MOST_GRAPHS", most)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Recorded)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, **options: graph.captured())
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: current)
     monkeypatch.setattr(Recorded, "made", [])
-    net, want = build(3, "triton"), build(3)
     with interpreting.tiled(SMALL):
         engine = net.compile()._all._engine
     engine.on_gpu, engine.streams = True, [Stream()]
+    return engine, current
+
+
+@pytest.mark.parametrize("most", [1, 16])
+def test_captured_blocks_replay_to_the_same_bits(most, monkeypatch):
+    monkeypatch.setattr(triton_run, "_MOST_GRAPHS", most)
+    net, want = build(3, "triton"), build(3)
+    engine, current = on_a_pretended_gpu(monkeypatch, net)
     for each in (net, want):
         each.present({"X": Poisson(rates(7))}, 11.0)
         each.run(11.0, {"X": Poisson(rates(7)[0])})

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.backends import cuda_sparse, pointers
+from fastsnn.backends import cuda_sparse, events, pointers
 from fastsnn.backends.interrupt import held_back
 from fastsnn.lowering import build
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -31,7 +31,7 @@ except ImportError as error:
 
 NAME = "cuda"
 DEVICES = ("cuda",)
-KINDS = ("dense", "one_to_one", "all_but_one", "sparse")
+KINDS = ("dense", "one_to_one", "all_but_one")
 OLDEST = (8, 0)
 STEPS_OF_A_LAUNCH = 4096
 
@@ -131,7 +131,7 @@ class ReplicaProgram:
 
     def _run(self, args: list[RunArgs], reports: list[RunReport]) -> None:
         samples = args[0].n_samples
-        watched = [cuda_sparse.watch(p, a) for p, a in zip(self.plans, args, strict=True)]
+        watched = [events.watch(p, a) for p, a in zip(self.plans, args, strict=True)]
         args = [own for own, _ in watched]
         tries = torch.zeros((len(args), samples), dtype=torch.int32, device=self.device)
         with self._on_device():
@@ -151,7 +151,7 @@ class ReplicaProgram:
                     report.interrupted = True
         self._note(args, reports, tries)
         for (_, spikes), report in zip(watched, reports, strict=True):
-            cuda_sparse.report_events(spikes, report)
+            events.report_events(spikes, report)
 
     def _launch_all(
         self, args: list[RunArgs], whole: int, stream: int, check: Callable[[], None]

@@ -5,16 +5,12 @@ sums of what arrives lie.
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fastsnn.backends import native
-from fastsnn.plan import Plan, RunArgs, RunReport
-from fastsnn.plan import Record as Row
+from fastsnn.plan import Plan
 
 # sums of a tile, which a synapse names by 16 bits
 PLACES_OF_A_TILE = 60_000
@@ -36,19 +32,8 @@ def rows(plan: Plan, dictionary: dict[str, Any], keep: list[Any]) -> dict[str, A
     """Synapses and places in device memory, as csrc/cuda/module.cpp takes them."""
     sums = sum(_padded(plan.populations[port.population].n) for port in plan.ports)
     n_tiles = -(-sums // PLACES_OF_A_TILE)
-    made, places = native.sparse_rows(
-        {
-            "n": [p.n for p in plan.populations],
-            "ports": [(port.population, port.receptor) for port in plan.ports],
-            "n_tiles": n_tiles,
-            "seed": plan.seed,
-            "threads": os.cpu_count() or 1,
-            "isa": "",
-            # nothing is drawn again on the device
-            "sparse": [p | {"procedural": False} for p in dictionary["sparse"]],
-            "only_sizes": False,
-        }
-    )
+    ports = [(port.population, port.receptor) for port in plan.ports]
+    made, places = native.sparse_rows(plan, dictionary["sparse"], ports, n_tiles)
     of_ports = [torch.tensor(p, dtype=torch.int64)[::_GROUP] for p in places]
     # every tile has room for the largest one
     width = max(int((p & 0xFFFF).max()) for p in of_ports) + _GROUP
@@ -73,22 +58,3 @@ def _held(part: bytes, device: torch.device, keep: list[Any]) -> int:
     memory = torch.frombuffer(bytearray(part), dtype=torch.uint8).to(device)
     keep.append(memory)
     return memory.data_ptr()
-
-
-def watch(plan: Plan, args: RunArgs) -> tuple[RunArgs, dict[int, Tensor]]:
-    """Record also the spikes that are to be reported: bool [steps, 1, n] of every population."""
-    steps = args.n_steps * args.n_samples
-    seen = {}
-    for k in args.recorded:
-        spike = plan.populations[k].spike
-        seen[k] = torch.empty((steps, *spike.shape), dtype=torch.bool, device=spike.device)
-    more = [Row(plan.populations[k].spike, bits, None, 1, 0, False) for k, bits in seen.items()]
-    return replace(args, records=[*args.records, *more]), seen
-
-
-def report_events(seen: dict[int, Tensor], report: RunReport) -> None:
-    """The recorded spikes of the steps that were run."""
-    for k, spikes in seen.items():
-        whole = spikes[: report.steps, 0]
-        ids = whole.nonzero()[:, 1].to("cpu", torch.int32)
-        report.events[k] = (whole.sum(1, dtype=torch.int64).cpu(), ids)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from time import perf_counter
 from typing import Any
@@ -30,7 +31,7 @@ DEVICES = ("cpu",)
 STEPWISE = True
 ABI = 9
 KINDS = (
-    "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field", "sparse",
+    "dense", "one_to_one", "all_but_one", "indexed", "max_pool", "mean_field",
     "compartments", "silent",
 )  # fmt: skip
 # the same sources, compiled for numbers of 32 and of 64 bits
@@ -44,9 +45,23 @@ def usable() -> str | None:
     return _REASON if _native is None else None
 
 
-def sparse_rows(given: dict[str, Any]) -> Any:
-    """Rows of sparse projections for other backends, see csrc/sparse/parse.h."""
-    return _native.sparse_rows(given)
+def sparse_rows(
+    plan: Plan, sparse: list[dict[str, Any]], ports: list[tuple[int, int]], n_tiles: int
+) -> Any:
+    """Rows of sparse projections onto some ports for other backends, see csrc/sparse/parse.h."""
+    return _native.sparse_rows(
+        {
+            "n": [p.n for p in plan.populations],
+            "ports": ports,
+            "n_tiles": n_tiles,
+            "seed": plan.seed,
+            "threads": os.cpu_count() or 1,
+            "isa": "",
+            # nothing is drawn again on a device
+            "sparse": [p | {"procedural": False} for p in sparse],
+            "only_sizes": False,
+        }
+    )
 
 
 def supports(plan: Plan) -> str | None:

@@ -53,7 +53,7 @@ def plan_dict(plan: Plan, keep: list[Any], naming: Naming = by_name) -> dict[str
         "populations": [_population(p, keep, naming) for p in plan.populations],
         "projections": [_projection(p, keep, naming) for p in plan.projections],
         "ports": [_port(p) for p in plan.ports],
-        "sparse": [_sparse(p, plan, keep) for p in plan.sparse],
+        "sparse": [sparse_dict(p, plan, keep) for p in plan.sparse],
         "expected_synapses": plan.expected_synapses,
         "drives": [_drive(p, keep) for p in plan.drives],
     }
@@ -69,7 +69,8 @@ def _port(p: PortPlan) -> dict[str, Any]:
     }
 
 
-def _sparse(p: SparsePlan, plan: Plan, keep: list[Any]) -> dict[str, Any]:
+def sparse_dict(p: SparsePlan, plan: Plan, keep: list[Any]) -> dict[str, Any]:
+    """A sparse projection."""
     spec = p.wiring.spec(plan.seed, p.stream, plan.dt, *plan.ends(p))
     arrays = {k: _number(v, keep) for k, v in spec.items() if isinstance(v, Tensor)}
     grain = plan.ports[p.port].grain

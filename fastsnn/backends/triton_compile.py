@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fastsnn import models
-from fastsnn.backends.triton_launches import Around, Launch, Launches
+from fastsnn.backends.triton_launches import Around, Launch, Launches, sending
 from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.backends.triton_stage import extra_launches
 from fastsnn.connectivity import AllButOne, Dense, OneToOne
@@ -24,6 +24,7 @@ from fastsnn.models.declare import Model, Neuron, Rule
 from fastsnn.plan import Plan, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
+from fastsnn.sparse.drives import Driven, PoissonDrive
 
 _TYPES = {
     torch.float32: "*fp32", torch.int64: "*i64", torch.int32: "*i32", torch.uint8: "*u8",
@@ -87,7 +88,10 @@ def launches_of(plan: Plan, mode: Mode | None = None) -> Iterator[tuple[str, Lau
     layout = Layout([plan], GPU)
     inputs = frozenset(p.index for p in plan.populations if p.is_input)
     launches = Launches(layout, mode or Mode(learning=True, inputs=inputs))
-    for name, launch in (*launches.all(), *Around(layout).all(), *extra_launches(layout)):
+    # the rows themselves do not matter to the code
+    sends = [("", sending(layout, layout.sparse.ports[:, None]))]
+    extra = (*Around(layout).all(), *extra_launches(layout), *sends)
+    for name, launch in (*launches.all(), *extra):
         yield f"{launch.kernel.fn.__name__} {name}".strip(), launch
 
 
@@ -103,7 +107,7 @@ def catalogue() -> Iterator[Compilable]:
     kinds = [getattr(models, name) for name in models.__all__]
     made = [k for k in kinds if isinstance(k, type) and issubclass(k, Model) and k.functions]
     for kind in made:
-        if kind is models.Input or kind.ports or getattr(kind, "host_only", False):
+        if kind is models.Input or getattr(kind, "host_only", False):
             continue
         for batch in (1, 8):
             for kernel in kernels_of(plan_of(kind, batch)):
@@ -132,7 +136,16 @@ def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> P
         Projection("Y=Y", target, target, OneToOne(1.0), index=1, **options, **free),
         Projection("Y->Y", target, target, AllButOne(-1.0), index=2, **options, **free),
     ]
-    return make_plan([source, target], wires, 1.0, batch, 0, torch.device("cpu"))
+    drives = [
+        Driven(f"d{k}", target, PoissonDrive(1000.0, sign), port=port, order=k, step=0)
+        for k, (port, sign) in enumerate(_ports(model) if batch == 1 else ())
+    ]
+    return make_plan([source, target], wires, 1.0, batch, 0, torch.device("cpu"), drives=drives)
+
+
+def _ports(model: Neuron) -> list[tuple[str, float]]:
+    """Receptors, with a weight that they take."""
+    return [(name, float(port.sign or 1)) for name, port in model.ports.items()]
 
 
 __all__ = ["Compilable", "catalogue", "kernels_of", "launches_of", "of_launch", "plan_of"]

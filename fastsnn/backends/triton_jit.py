@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -70,14 +71,24 @@ def supports(plan: Plan) -> str | None:
     if plan.batch > _MOST_BATCH:
         return f"batch_size is {plan.batch}, at most {_MOST_BATCH}."
     for p in plan.populations:
-        if p.model.receptors():
-            return f"the model {p.model.__name__} of '{p.name}' has receptors, it knows none."
         draws = 0 if p.is_input else len(p.model.functions["step"].calls("rand"))
         if draws > _LANES:
             return f"the model {p.model.__name__} draws {draws} numbers a step, at most {_LANES}."
         if p.n * plan.batch > _MOST:
             return f"'{p.name}' has {p.n} neurons times {plan.batch}, at most {_MOST}."
-    return None
+    return _sparse().refusal(plan)
+
+
+def synapse_bytes(plan: Plan) -> float:
+    """Memory of the sparse projections."""
+    return _sparse().synapse_bytes(plan)
+
+
+def _sparse() -> ModuleType:
+    # not before somebody has seen that triton is installed
+    from fastsnn.backends import triton_sparse
+
+    return triton_sparse
 
 
 class ReplicaProgram:

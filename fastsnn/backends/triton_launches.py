@@ -16,6 +16,7 @@ from fastsnn.kernels.advance import advance
 from fastsnn.kernels.learn import learn
 from fastsnn.kernels.publish import compact, publish, trail
 from fastsnn.kernels.sample import normalise, reset, tick
+from fastsnn.kernels.sparse import send
 from fastsnn.lowering.to_triton import functions_of
 from fastsnn.plan import PopulationPlan, ProjectionPlan
 
@@ -54,6 +55,7 @@ class Launches:
         self.fused_advance = [self._advance(p, self.fused) for p in cells]
         self.published = [p for p in plan.populations if not layout.finishes(p)]
         self.publish = [self._publish(p) for p in self.published]
+        self.send = [sending(layout, layout.sparse.tiles)] if plan.sparse else []
         self.learn = {k: self._learn(plan.projections[k]) for k in self.rules}
         self.trail = {k: self._trail(plan.projections[k]) for k in self.rules}
         self.tick = Launch(
@@ -64,6 +66,8 @@ class Launches:
                 "heads": layout.heads,
                 "lengths": layout.lengths,
                 "n_heads": layout.n_heads,
+                "n_sent": layout.sent()[1],
+                "STEPS": layout.sent_rows,
                 "BLOCK": max(2, 1 << (layout.n_heads - 1).bit_length()),
             },
             1,
@@ -79,7 +83,7 @@ class Launches:
             self.together(self.publish, k=k)
             last = k == steps - 1
             now = [q for q in self.rules if last or q not in self.fused]
-            self.together([self.learn[q] for q in now], k=k)
+            self.together([*self.send, *(self.learn[q] for q in now)], k=k)
             self._trails(now)
             for address in self.mode.watched:
                 self.layout.watched(address)[k].copy_(self.layout.sources[address])
@@ -101,7 +105,8 @@ class Launches:
             rule = plan.projections[k].rule
             for one in (launch, *self.trail[k]):
                 yield rule.__name__ if rule else "decay, mask", one
-        yield "", self.tick
+        for launch in (*self.send, self.tick):
+            yield "", launch
 
     def _trails(self, which: Sequence[int]) -> None:
         self.together([launch for q in which for launch in self.trail[q]])
@@ -137,6 +142,7 @@ class Launches:
         kinds = [
             parts.WireKind(
                 kind=int(KINDS[q.kind].value),
+                receptor=q.receptor,
                 bias=q.bias is not None,
                 fused=learnt.index(q) if q in learnt else -1,
             )
@@ -244,6 +250,27 @@ class Launches:
         return found
 
 
+def sending(layout: Layout, tiles: Tensor) -> Launch:
+    """The spikes of a step onto their way to sparse projections.  tiles: `Tables.tiles`."""
+    sent, n_sent = layout.sent()
+    n_tiles = tiles.shape[1]
+    return Launch(
+        send,
+        (layout.tiling.senders(n_tiles * layout.n_replicas), n_tiles, layout.n_replicas),
+        {
+            "control": layout.control,
+            "tiles": tiles,
+            "sent": sent,
+            "n_sent": n_sent,
+            "n_sources": layout.sparse.n_sources,
+            "STEPS": layout.sent_rows,
+            "DELAYS": layout.sparse.delays,
+            "BLOCK": layout.tiling.synapses,
+        },
+        layout.tiling.send_warps,
+    )
+
+
 class Around:
     """The kernels around the steps."""
 
@@ -286,12 +313,15 @@ class Around:
             slots=(*[1] * len(zeros), *(len(w.data) for w in p.windows)),
             heads=tuple(range(len(p.windows))),
             stride=layout.n_heads,
+            ports=tuple(k for k in layout.sparse.ports_of(p) if k >= 0),
+            n_ports=len(layout.plan.ports),
         )
         args = {
             "control": layout.control,
             "states": p.state,
             "inits": p.init,
             "zeros": (*zeros, *(w.data for w in p.windows)),
+            "ports": layout.sparse.ports,
             "spike": as_bytes(p.spike),
             "n_ids": layout.ids(p)[1],
             "heads": layout.heads[:, layout.first_head(p) :] if p.windows else layout.heads,

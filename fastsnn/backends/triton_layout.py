@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.backends.triton_sparse import Tables
 from fastsnn.kernels import parts
 from fastsnn.kernels.tiling import Tiling
 from fastsnn.lowering.to_triton import dots_of, draws_of, functions_of
@@ -75,6 +76,7 @@ class Layout:
         self.lengths = torch.tensor(lengths, dtype=torch.int64, device=self.plan.device)
         self.sources: dict[int, Tensor] = {}
         self.numbers = [self._numbers(p) for p in self.plan.populations]
+        self.sparse = Tables(plans)
 
     def watch(self, source: Tensor) -> int:
         """Address of a tensor that is recorded step by step, by which `watched` knows it."""
@@ -140,6 +142,27 @@ class Layout:
         """Rewards [R, B]."""
         return self.buffers("reward", shape=(self.n_replicas, self.batch), dtype=torch.float32)
 
+    def sends(self, p: PopulationPlan) -> bool:
+        """Whether its spikes go to sparse projections."""
+        return any(q.source == p.index for q in self.plan.sparse)
+
+    def sent(self) -> tuple[Tensor, Tensor]:
+        """Spikes of a step that go to sparse projections, and their number at each step of a block.
+
+        Sources are all neurons, numbered through.
+        """
+        n = self.sparse.n_sources if self.plan.sparse else 1
+        shape = (self.n_replicas, self.sent_rows)
+        return (
+            self.buffers("sent", shape=(self.n_replicas, n), dtype=torch.int32),
+            self.buffers("n_sent", shape=shape, dtype=torch.int32),
+        )
+
+    @property
+    def sent_rows(self) -> int:
+        """Steps of a block, rounded up to a power of two."""
+        return 1 << (self.tiling.steps - 1).bit_length()
+
     def tiles(self, n: int, block: int, batch: int) -> tuple[int, int, int]:
         """A grid over neurons (or columns), batch and replicas."""
         return -(-n // block), batch, self.n_replicas
@@ -166,6 +189,7 @@ class Layout:
             return self.own(name, p, n_rows, *lead, dtype=dtype) if n_rows else spike
 
         ids, n_ids = self.ids(p)
+        sent, n_sent = self.sent()
         steps = self.tiling.steps
         return parts.Cells(
             state=p.state,
@@ -199,6 +223,11 @@ class Layout:
             )
             if p.index in mode.winners
             else spike,
+            ports=self.sparse.ports,
+            drives=self.sparse.drives,
+            grains=self.sparse.grains,
+            sent=sent,
+            n_sent=n_sent,
         )
 
     def cell_kind(self, p: PopulationPlan, mode: Mode) -> parts.CellKind:
@@ -228,6 +257,12 @@ class Layout:
             unclamp_rows=dict(mode.unclamp).get(p.index, 0),
             uniform_rows=self.tiling.steps,
             winner_rows=self.tiling.steps,
+            n_ports=len(self.plan.ports),
+            n_drives=len(self.plan.drives),
+            sends=self.sends(p),
+            first_source=sum(q.n for q in self.plan.populations[: p.index]),
+            n_sources=self.sparse.n_sources,
+            sent_rows=self.sent_rows,
         )
         if p.is_input:
             return kind
@@ -242,6 +277,8 @@ class Layout:
             windows=tuple((len(w.data), w.of == "spike") for w in p.windows),
             dots=tuple(dots_of(p.model)),
             lanes=tuple(range(draws_of(p.model))),
+            ports=self.sparse.ports_of(p),
+            drives=self.sparse.drives_of(p),
         )
 
     def wires(self, q: ProjectionPlan) -> parts.Wires:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from fastsnn.backends import events
 from fastsnn.backends.interrupt import held_back
 from fastsnn.backends.triton_launches import Around, Launches
 from fastsnn.backends.triton_layout import Layout, Mode
@@ -43,8 +44,9 @@ class Engine:
 
     def run(self, args: Sequence[RunArgs], reports: Sequence[RunReport]) -> None:
         """Run all samples; the state of the plans is changed in place."""
+        watched = [events.watch(p, a) for p, a in zip(self.plans, args, strict=True)]
         with torch.cuda.device(self.plans[0].device) if self.on_gpu else contextlib.nullcontext():
-            run = _Run(self, args, reports)
+            run = _Run(self, [own for own, _ in watched], reports)
             try:
                 with held_back() as check:
                     run.go(check)
@@ -53,6 +55,8 @@ class Engine:
                     report.interrupted = True
             finally:
                 run.end()
+        for (_, spikes), report in zip(watched, reports, strict=True):
+            events.report_events(spikes, report)
 
     def launches_of(self, mode: Mode) -> Launches:
         """The kernels of a mode."""

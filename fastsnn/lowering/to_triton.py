@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from fastsnn.errors import BackendError
 from fastsnn.models import language
 from fastsnn.models.declare import Model, Neuron, Rule
 from fastsnn.models.language import WORDS
@@ -30,8 +29,8 @@ _OPERATORS = {
 _HELPERS = ("divide", "negative", "literal", "number")
 # names that the printed text itself uses
 _RESERVED = {
-    *_HELPERS, "tl", "triton", "state", "shared", "param", "dots", "draws", "n_sent", "n_spikes",
-    "pre_side", "post_side", "synapse", "term", "own",
+    *_HELPERS, "tl", "triton", "state", "shared", "param", "dots", "draws", "ports", "n_sent",
+    "n_spikes", "pre_side", "post_side", "synapse", "term", "own",
 }  # fmt: skip
 _OF_RULES = ("terms", "learn", "advance_pre", "advance_post")
 
@@ -187,8 +186,6 @@ def _tuple(values: Iterable[str]) -> str:
 
 
 def _neuron(model: type[Neuron]) -> list[Lines]:
-    if model.receptors():
-        raise BackendError(f"{model.__name__} has receptors, which Triton's kernels do not know.")
     body = model.functions["step"]
     state, shared, params = model.state(), model.shared(), model.step_params()
     before, step, after = split(body, set(shared), set(params))
@@ -208,6 +205,7 @@ def _neuron(model: type[Neuron]) -> list[Lines]:
     read = _read(step, returned)
     numbers = [p for p in params if p != "learning"]
     lines = [
+        *_unpack("ports", model.receptors(), read),
         *_unpack("state", state, read),
         *_unpack("shared", shared, read),
         *_unpack("param", params, read & set(numbers)),
@@ -229,7 +227,7 @@ def _neuron(model: type[Neuron]) -> list[Lines]:
             ],
         )
 
-    arguments = "state, shared, param, i_syn, spike, learning, dots, draws"
+    arguments = "state, shared, param, i_syn, spike, learning, dots, draws, ports"
     return [
         shared_function("before", "n_sent", before),
         _function(f"step({arguments})", lines),
