@@ -81,7 +81,7 @@ def check(case: Sparse, scale: float, backend: str, ms: float = 20.0) -> None:
 
 def measure(case: Sparse, backend: str, scale: float, ms: float, **timed: Any) -> Iterator[Row]:
     """Compare a small version with the reference, then build and time."""
-    check(case, min(scale, case.small), backend)
+    check(case, min(scale, case.small), backend, min(ms, 20.0))
     start = perf_counter()
     net = case.build(scale, backend)
     net.run(_DT)
@@ -92,17 +92,18 @@ def measure(case: Sparse, backend: str, scale: float, ms: float, **timed: Any) -
     steps = round(ms / _DT)
     # after the timing, for recording is not what is timed
     recorder = net.record_spikes()
-    net.run(10.0)
+    recorded = min(ms, 10.0)
+    net.run(recorded)
     spikes = sum(len(recorder.ids(name)) for name in net.populations)
     n = sum(p.n for p in net.populations.values())
     synapses = net.plan.expected_synapses
     found = times.quantiles()
-    per_step = spikes / round(10.0 / _DT)
+    per_step = spikes / round(recorded / _DT)
     yield {
         "kind": "network", "name": case.name, "backend": backend, "scale": scale, "n": n,
         "synapses": synapses, "build_s": built, "steps": steps, **found,
         "us_per_step": 1e6 * found["seconds_p50"] / steps,
         "real_time": found["seconds_p50"] / (ms / 1000.0),
-        "hz": spikes / n / 0.01,
+        "hz": spikes / n / (recorded / 1000.0),
         "events_per_step": per_step * synapses / n,
     }  # fmt: skip

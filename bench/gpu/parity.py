@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import torch
 from fastsnn import Poisson, Replicas
 from fastsnn.bench import harness
 from fastsnn.bench.cases import CASES, DiehlCook, Setting
+from fastsnn.bench.gpu import networks
 from fastsnn.bench.gpu.places import ROOT
 from fastsnn.bench.gpu.speed import UPDATE
 
@@ -38,9 +40,14 @@ def checks(backend: str, device: str, dry: bool) -> Iterator[tuple[str, Callable
         yield f"diehl-cook {n}", lambda s=large: _same(CASES["diehl-cook"], s)
     few = Setting(n=20 if dry else 400, steps=3 if dry else 60, samples=2, replicas=3, **place)
     yield "replicas", lambda: replicas(few)
+    for case in networks.ALL if backend != "torch" else ():
+        scale, ms = (case.tiny, 0.5) if dry else (case.small, 50.0)
+        yield case.name, lambda c=case, s=scale, t=ms: networks.check(c, s, backend, t)
     if _has("hypothesis") and _has("pytest") and (ROOT / "python_tests").is_dir():
         for k in range(0 if dry else 8):
             yield f"random networks {k}", lambda k=k: random_networks(place, k, 12)
+        for k in range(0 if dry or backend == "torch" else 4):
+            yield f"random sparse networks {k}", lambda k=k: sparse_networks(backend, k, 12)
         for rule in ("MSTDPET",) if dry else _rules():
             yield f"rule {rule}", lambda rule=rule: rule_agrees(place, rule, dry)
 
@@ -84,26 +91,34 @@ def replicas(setting: Setting) -> None:
 
 def random_networks(place: dict[str, str], k: int, examples: int) -> None:
     """Networks drawn by hypothesis, as in the tests."""
-    tests = _tests()
+    tests = _tests("test_parity")
+    _of_many(tests.cases(), lambda case: _plays_alike(tests, case, place), k, examples)
+
+
+def sparse_networks(backend: str, k: int, examples: int) -> None:
+    """Sparse networks drawn by hypothesis, as in the tests."""
+    tests = _tests("test_sparse")
+
+    def check(make: Any) -> None:
+        tests.run_alike(make("torch"), make(backend))
+
+    _of_many(tests.networks(), check, k, examples)
+
+
+def _of_many(strategy: Any, check: Callable[[Any], None], k: int, examples: int) -> None:
+    """Check what hypothesis draws."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
     quiet = settings(
         max_examples=examples, database=None, deadline=None, phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-
-    @seed(k)
-    @quiet
-    @given(case=tests.cases())
-    def check(case: Any) -> None:
-        _plays_alike(tests, case, place)
-
-    check()
+    seed(k)(quiet(given(strategy)(lambda drawn: check(drawn))))()
 
 
 def rule_agrees(place: dict[str, str], rule: str, dry: bool) -> None:
     """Diehl and Cook's network with another rule, as in the tests."""
-    tests = _tests()
+    tests = _tests("test_parity")
     case = tests.competition(rule, 9 if dry else 63, 2)
     if dry:
         for act in case.story:
@@ -122,17 +137,15 @@ def _plays_alike(tests: Any, case: Any, place: dict[str, str]) -> None:
 
 
 def _rules() -> list[str]:
-    return list(_tests().RULES)
+    return list(_tests("test_parity").RULES)
 
 
-def _tests() -> Any:
-    """The module of the tests of parity."""
+def _tests(module: str) -> Any:
+    """A module of the tests."""
     folder = str(ROOT / "python_tests")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    import test_parity
-
-    return test_parity
+    return importlib.import_module(module)
 
 
 def _has(module: str) -> bool:

@@ -107,7 +107,7 @@ class Tables:
         )
         tile_of = torch.tensor(places, dtype=torch.int64) >> 16
         n = plan.populations[port.population].n
-        found = []
+        found: list[tuple[int, ...]] = []
         for tile, (words, start) in enumerate(made):
             first = int(torch.searchsorted(tile_of, tile))
             arriving = port.arriving.data_ptr() + first * port.arriving.element_size()
