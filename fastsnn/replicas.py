@@ -191,6 +191,8 @@ def _anatomy(plan: Plan) -> list[str]:
                 shown = tensors or (value.__name__ if isinstance(value, type) else value)
                 found.append(f"'{part.name}': {name}={shown}")
     ends = [(p.population, p.receptor) for p in plan.ports]
+    delays = [(p.name, p.synapses.delays) for p in plan.projections if p.synapses is not None]
+    found += [f"'{name}': delays differ={each is not None}" for name, each in delays]
     found += [f"port of population {k}: receptor={receptor}" for k, receptor in ends]
     found += [f"'{p.name}': source={p.source}, port={p.port}" for p in plan.sparse]
     found += [f"'{d.name}': kind={d.kind}, port={d.port}" for d in plan.drives]

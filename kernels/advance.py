@@ -11,12 +11,14 @@ import triton.language as tl
 
 from .language import dot, number, rand
 from .learn import hot_columns, learn_columns, learn_row, load_params, note_changed
+from .listed import deliver_listed
 from .parts import (
     ACTIVE,
     CLOCK,
     CONTROL,
     DENSE,
     FRESH,
+    LISTED,
     ONE_TO_ONE,
     SEED_HIGH,
     SEED_LOW,
@@ -92,6 +94,8 @@ def current_of(
             )  # fmt: skip
         else:
             current = deliver(wire, j, inside, b, r, n, BATCH, UNROLL)
+    elif WIRES[p].kind == LISTED:
+        current = deliver_listed(control, wire, j, inside, k, r, n, WIRES, p)
     else:
         row = r * BATCH + b
         sent = tl.load(wire.spike + row * n + j, mask=inside, other=0).to(tl.float32)

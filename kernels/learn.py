@@ -61,17 +61,8 @@ def reduced_terms(
 
 
 @triton.jit
-def learnt(
-    s, old, i, j, ok_i, ok_j, ok, r, n, params, RULES: tl.constexpr, P: tl.constexpr,
-    BATCH: tl.constexpr,
-):  # fmt: skip
-    """New values of the synapses of rows i and columns j: rule, decay, bounds, mask."""
-    new = old
-    at = (r * s.n_pre + i) * n + j
-    if RULES[P].learn is not None:
-        terms = reduced_terms(s, i, j, ok_i, ok_j, r, n, params, RULES, P, BATCH)
-        new = RULES[P].learn(old, terms, params)
-    w = new[0]
+def bound(s, w, at, ok, r, RULES: tl.constexpr, P: tl.constexpr):
+    """Weights, decayed and within their bounds."""
     if RULES[P].keep != 1.0:
         w = w * RULES[P].keep
     if RULES[P].bounded:
@@ -85,9 +76,30 @@ def learnt(
         else:
             high = tl.load(s.w_max + r)
         w = tl.where(w < high, w, high)
+    return w
+
+
+@triton.jit
+def hold(s, w, at, ok, RULES: tl.constexpr, P: tl.constexpr):
+    """Weights, those that are masked at zero."""
     if RULES[P].masked:
         w = tl.where(tl.load(s.mask + at, mask=ok, other=0) != 0, 0.0, w)
-    values = (w,)
+    return w
+
+
+@triton.jit
+def learnt(
+    s, old, i, j, ok_i, ok_j, ok, r, n, params, RULES: tl.constexpr, P: tl.constexpr,
+    BATCH: tl.constexpr,
+):  # fmt: skip
+    """New values of the synapses of rows i and columns j: rule, decay, bounds, mask."""
+    new = old
+    at = (r * s.n_pre + i) * n + j
+    if RULES[P].learn is not None:
+        terms = reduced_terms(s, i, j, ok_i, ok_j, r, n, params, RULES, P, BATCH)
+        new = RULES[P].learn(old, terms, params)
+    w = bound(s, new[0], at, ok, r, RULES, P)
+    values = (hold(s, w, at, ok, RULES, P),)
     for q in tl.static_range(1, len(s.synapse)):
         values += (new[q],)
     return values

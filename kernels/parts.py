@@ -36,10 +36,20 @@ TILE_ARRIVING = tl.constexpr(2)  # of its port, at its first neuron
 TILE_N = tl.constexpr(3)  # neurons of its port
 TILE_SLOTS = tl.constexpr(4)
 TILE_FIELDS = tl.constexpr(5)
+COLUMN_PTR = tl.constexpr(0)  # int64 [slices + 1]: where the columns of SLICE neurons begin
+COLUMN_PRE = tl.constexpr(1)  # int32: the source; -1: the column is shorter than its slice
+COLUMN_PLACE = tl.constexpr(2)  # int32: which weight
+COLUMN_DELAY = tl.constexpr(3)  # int32, steps, where they differ
+COLUMN_FIELDS = tl.constexpr(4)
+SLICE = tl.constexpr(32)
 
 DENSE = tl.constexpr(0)
 ONE_TO_ONE = tl.constexpr(1)
 ALL_BUT_ONE = tl.constexpr(2)
+LISTED = tl.constexpr(3)
+# which side of listed synapses is late
+AXONAL = tl.constexpr(1)
+DENDRITIC = tl.constexpr(2)
 TRACE_ADDITIVE = tl.constexpr(2)
 
 
@@ -83,6 +93,31 @@ class Wires(NamedTuple):
     n_ids: Any
     spike: Any
     n_pre: Any
+    # of listed synapses
+    n_w: Any
+    columns: Any  # int64 [R, COLUMN_FIELDS]
+    sent: Any  # uint8 [R, slots, n_pre or n]: spikes of the late side
+    arriving: Any  # float32 [R, delay, n]: dendritic, currents that are to act
+
+
+class Listed(NamedTuple):
+    """Listed synapses, as learning sees them."""
+
+    synapse: tuple  # float32 [R, n_w]: w, then the rule's own
+    params: Any
+    reward: Any
+    pre: tuple  # [R, n_pre]
+    post: tuple  # [R, n_post]
+    pre_spike: Any
+    post_spike: Any
+    w_min: Any
+    w_max: Any
+    mask: Any
+    n_pre: Any
+    n_w: Any
+    columns: Any
+    sent: Any
+    past: Any  # float32 [R, slots, own, n]: the late side's traces, as they were
 
 
 class Synapses(NamedTuple):
@@ -167,6 +202,11 @@ class WireKind:
     receptor: int = 0
     bias: bool = False
     fused: int = -1  # index of its rule among those learnt in the same pass
+    # of listed synapses
+    late: int = 0
+    each: bool = False  # whether delays differ
+    delay: int = 1  # of the slowest
+    slots: int = 1
 
 
 @dataclass(frozen=True)
@@ -186,6 +226,14 @@ class RuleKind:
     masked: bool = False
     event: bool = False
     lag: bool = False
+    # of listed synapses
+    consolidate: Any = None
+    every: int = 1  # steps
+    late: int = 0
+    each: bool = False
+    delay: int = 1
+    slots: int = 1
+    past: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,6 +244,9 @@ class TrailKind:
     params: tuple = ()
     stride: int = 0  # numbers of the rule with its reward
     lag: bool = False
+    # spikes that come late stand in a ring
+    slots: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)

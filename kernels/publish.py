@@ -158,9 +158,9 @@ def compact(control, spike, ids, n_ids, n, BATCH: tl.constexpr, BLOCK: tl.conste
     tl.store(n_ids + row, length)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["k"])
 def trail(
-    control, spike, own, rule, last, ids, n_ids, n, TRAIL: tl.constexpr, BATCH: tl.constexpr,
+    control, spike, own, rule, last, ids, n_ids, n, k, TRAIL: tl.constexpr, BATCH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Advance a rule's own variables on one side; note the spikes.  Grid: 1, batch, replicas.
@@ -179,7 +179,12 @@ def trail(
         j = (first + tl.arange(0, BLOCK)).to(tl.int64)
         inside = j < n
         at = row * n + j
-        flags = tl.load(spike + at, mask=inside, other=0)
+        seen = at
+        if TRAIL[0].slots > 0:
+            now = tl.load(control + r * CONTROL + CLOCK) + k
+            slot = (now + TRAIL[0].slots - TRAIL[0].late) % TRAIL[0].slots
+            seen = (row * TRAIL[0].slots + slot) * n + j
+        flags = tl.load(spike + seen, mask=inside, other=0)
         if len(own) > 0:
             values = load_all(own, at, inside)
             values = TRAIL[0].advance(values, flags.to(tl.float32), numbers)

@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "plan": ["projection", "inputs", "sparse"],
     # a printed model uses the words of the kernels
     "lowering": ["models", "kernels"],
-    "backends": ["plan", "lowering", "kernels", "csrc", "_native", "files"],
+    "backends": ["plan", "lowering", "kernels", "csrc", "_native", "files", "structured"],
     # the one circle: it makes a Network from a file
     "storage": ["network", "structured"],
     "table": ["plan"],

@@ -156,7 +156,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 from triton.runtime import driver
 from fastsnn import models
-from fastsnn.backends.triton_compile import launches_of, of_launch, plan_of
+from fastsnn.backends.triton_compile import launches_of, listed_plan_of, of_launch, plan_of
 
 class NoDevice:
     get_current_target = lambda self: GPUTarget("cuda", 90, 32)
@@ -169,8 +169,10 @@ kinds = [
     (models.CSRM, 1), (models.CompetitiveLIF, 8), (models.PostPre, 1), (models.MSTDPET, 8),
     (models.LIFExp, 1),
 ]
-for kind, batch in kinds:
-    for label, launch in launches_of(plan_of(kind, batch)):
+plans = [plan_of(kind, batch) for kind, batch in kinds]
+plans += [listed_plan_of(models.RewardSTDP, way) for way in ("axonal", "dendritic")]
+for plan in plans:
+    for label, launch in launches_of(plan):
         given = [p.name for p in launch.kernel.params if p.name not in launch.args]
         options = {"num_warps": launch.warps, "enable_fp_fusion": False}
         # the step of a block must not make another kernel
@@ -204,7 +206,7 @@ def test_every_kernel_compiles_for_a_gpu_and_rounds_as_the_reference(root):
     kernels = {label.split()[0] for label, *_ in made}
     assert kernels == {
         "advance", "publish", "learn", "trail", "tick", "compact", "normalise", "reset", "encode",
-        "scatter", "send",
+        "scatter", "send", "learn_listed", "note", "forget",
     }  # fmt: skip
     for label, kinds, rough, local in made:
         assert kinds == 1, f"{label} is compiled {kinds} times"

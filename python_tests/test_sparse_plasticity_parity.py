@@ -57,7 +57,9 @@ def nets(draw) -> dict:
     }
 
 
-def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str, torch.Tensor]:
+def outcome(
+    case: dict, backend: str, threads: int | None, tmp_path, steps: int = 23
+) -> dict[str, torch.Tensor]:
     """State after a sequence of runs."""
     n_pre, n_post = case["sizes"]
     net = Network(dt=1.0, seed=5, backend=backend, threads=threads, dtype=case["dtype"])
@@ -83,10 +85,10 @@ def outcome(case: dict, backend: str, threads: int | None, tmp_path) -> dict[str
         if case["mask"] is not None and act == "still":
             masks = {"c": torch.rand(len(case["w"]), generator=g) < case["mask"]}
         net.run(
-            23.0,
+            float(steps),
             {
                 "pre": Poisson(torch.rand(1, n_pre, generator=g) * 150.0),
-                "post": torch.rand(23, 1, n_post, generator=g) * 6.0,
+                "post": torch.rand(steps, 1, n_post, generator=g) * 6.0,
             },
             masks=masks,
             reward=float(torch.randn(1, generator=g)),

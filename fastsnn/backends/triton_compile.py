@@ -25,12 +25,19 @@ from fastsnn.plan import Plan, make_plan
 from fastsnn.population import Population
 from fastsnn.projection import Projection
 from fastsnn.sparse.drives import Driven, PoissonDrive
+from fastsnn.structured import Sparse
 
 _TYPES = {
     torch.float32: "*fp32", torch.int64: "*i64", torch.int32: "*i32", torch.uint8: "*u8",
     torch.bool: "*u8",
 }  # fmt: skip
 _ALIGNED = [["tt.divisibility", 16]]
+# of every population, of every projection
+_COMMON: dict[str, Any] = {
+    "dt": 1.0, "batch_size": 1, "device": torch.device("cpu"), "traces": True, "tau_trace": 20.0,
+    "trace_scale": 1.0, "sum_input": True,
+}  # fmt: skip
+_OPTIONS: dict[str, Any] = {"reduction": "sum", "seed": 0, "weight_decay": 0.0, "bias": None}
 
 
 @dataclass(frozen=True)
@@ -104,37 +111,52 @@ def kernels_of(plan: Plan, mode: Mode | None = None) -> Iterator[Compilable]:
 def catalogue() -> Iterator[Compilable]:
     """All kernels, with every model and every rule, for one sample at a time and for a batch."""
     seen: set[str] = set()
+    for plan in _plans():
+        for kernel in kernels_of(plan):
+            if kernel.key not in seen:
+                seen.add(kernel.key)
+                yield kernel
+
+
+def _plans() -> Iterator[Plan]:
     kinds = [getattr(models, name) for name in models.__all__]
     made = [k for k in kinds if isinstance(k, type) and issubclass(k, Model) and k.functions]
     for kind in made:
-        if kind is models.Input or getattr(kind, "host_only", False):
-            continue
-        for batch in (1, 8):
-            for kernel in kernels_of(plan_of(kind, batch)):
-                if kernel.key not in seen:
-                    seen.add(kernel.key)
-                    yield kernel
+        if kind is not models.Input and not getattr(kind, "host_only", False):
+            yield from (plan_of(kind, batch) for batch in (1, 8))
+        # log, in float64, is contracted, and no other backend's to the last bit
+        exact = not any(body.calls("log") for body in kind.functions.values())
+        if issubclass(kind, Rule) and kind.own("pre") and not kind.lag and exact:
+            yield from (listed_plan_of(kind, way) for way in ("axonal", "dendritic"))
+
+
+def listed_plan_of(kind: type[Rule], delay_kind: str) -> Plan:
+    """A network with listed synapses that learn, each with its own delay."""
+    cells = Population("Y", models.LIF(), (64,), **_COMMON, traces_additive=False, one_spike=False)
+    each = torch.arange(64)
+    wiring = Sparse(1.0, each, each, delay=1 + each % 5)
+    wire = Projection(
+        "Y->Y", cells, cells, wiring, rule=kind(), norm=None, w_min=0.0, w_max=2.0,
+        delay_kind=delay_kind, index=0, **_OPTIONS,
+    )  # fmt: skip
+    return make_plan([cells], [wire], 1.0, 1, 0, torch.device("cpu"))
 
 
 def plan_of(kind: type[Model], batch: int, n: int = 1600, n_pre: int = 784) -> Plan:
     """A network with one model or one rule in it: input, and a layer that competes."""
     rule = kind() if issubclass(kind, Rule) else None
     model = kind() if issubclass(kind, Neuron) else models.SRM0()
-    common: dict[str, Any] = {
-        "dt": 1.0, "batch_size": batch, "device": torch.device("cpu"), "traces": True,
-        "tau_trace": 20.0, "trace_scale": 1.0, "sum_input": True,
-    }  # fmt: skip
+    common = _COMMON | {"batch_size": batch}
     source = Population(
         "X", models.Input(), (n_pre,), **common, traces_additive=True, one_spike=False
     )
     target = Population("Y", model, (n,), **common, traces_additive=False, one_spike=True)
-    options: dict[str, Any] = {"reduction": "sum", "seed": 0, "weight_decay": 0.0, "bias": None}
     free: dict[str, Any] = {"rule": None, "norm": None, "w_min": -torch.inf, "w_max": torch.inf}
-    dense: dict[str, Any] = options | {"rule": rule, "norm": 78.4, "w_min": 0.0, "w_max": 1.0}
+    dense: dict[str, Any] = _OPTIONS | {"rule": rule, "norm": 78.4, "w_min": 0.0, "w_max": 1.0}
     wires = [
         Projection("X->Y", source, target, Dense(0.5), index=0, **dense),
-        Projection("Y=Y", target, target, OneToOne(1.0), index=1, **options, **free),
-        Projection("Y->Y", target, target, AllButOne(-1.0), index=2, **options, **free),
+        Projection("Y=Y", target, target, OneToOne(1.0), index=1, **_OPTIONS, **free),
+        Projection("Y->Y", target, target, AllButOne(-1.0), index=2, **_OPTIONS, **free),
     ]
     drives = [
         Driven(f"d{k}", target, PoissonDrive(1000.0, sign), port=port, order=k, step=0)

@@ -10,7 +10,6 @@ import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from fastsnn.plan import Plan, RunArgs, RunReport
 
 NAME = "triton"
 DEVICES = ("cuda", "cpu")
-KINDS = ("dense", "one_to_one", "all_but_one")
+KINDS = ("dense", "one_to_one", "all_but_one", "indexed")
 # a tile may end behind the last neuron
 _MOST = 2**31 - 1 - GPU.listed
 _LANES = 4
@@ -76,19 +75,17 @@ def supports(plan: Plan) -> str | None:
             return f"the model {p.model.__name__} draws {draws} numbers a step, at most {_LANES}."
         if p.n * plan.batch > _MOST:
             return f"'{p.name}' has {p.n} neurons times {plan.batch}, at most {_MOST}."
-    return _sparse().refusal(plan)
+    # not before somebody has seen that triton is installed
+    from fastsnn.backends import triton_listed, triton_sparse
+
+    return triton_listed.refusal(plan) or triton_sparse.refusal(plan)
 
 
 def synapse_bytes(plan: Plan) -> float:
     """Memory of the sparse projections."""
-    return _sparse().synapse_bytes(plan)
-
-
-def _sparse() -> ModuleType:
-    # not before somebody has seen that triton is installed
     from fastsnn.backends import triton_sparse
 
-    return triton_sparse
+    return triton_sparse.synapse_bytes(plan)
 
 
 class ReplicaProgram:

@@ -10,17 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.backends import triton_listed
 from fastsnn.backends.triton_layout import Layout, Mode, as_bytes
 from fastsnn.kernels import parts
 from fastsnn.kernels.advance import advance
 from fastsnn.kernels.learn import learn
+from fastsnn.kernels.listed import forget, learn_listed, note
 from fastsnn.kernels.publish import compact, publish, trail
 from fastsnn.kernels.sample import normalise, reset, tick
 from fastsnn.kernels.sparse import send
 from fastsnn.lowering.to_triton import functions_of
 from fastsnn.plan import PopulationPlan, ProjectionPlan
 
-KINDS = {"dense": parts.DENSE, "one_to_one": parts.ONE_TO_ONE, "all_but_one": parts.ALL_BUT_ONE}
+KINDS = {
+    "dense": parts.DENSE, "one_to_one": parts.ONE_TO_ONE, "all_but_one": parts.ALL_BUT_ONE,
+    "indexed": parts.LISTED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,7 @@ class Launches:
         self.fused_advance = [self._advance(p, self.fused) for p in cells]
         self.published = [p for p in plan.populations if not layout.finishes(p)]
         self.publish = [self._publish(p) for p in self.published]
+        self.note = [self._note(q) for q in plan.projections if q.sent is not None]
         self.send = [sending(layout, layout.sparse.tiles)] if plan.sparse else []
         self.learn = {k: self._learn(plan.projections[k]) for k in self.rules}
         self.trail = {k: self._trail(plan.projections[k]) for k in self.rules}
@@ -79,12 +85,13 @@ class Launches:
             # the first step of a block has nothing to learn: the block before left nothing
             self.together(self.fused_advance if k else self.advance, k=k)
             if k:
-                self._trails(self.fused)
+                self._trails(self.fused, k - 1)
             self.together(self.publish, k=k)
+            self.together(self.note, k=k)
             last = k == steps - 1
             now = [q for q in self.rules if last or q not in self.fused]
             self.together([*self.send, *(self.learn[q] for q in now)], k=k)
-            self._trails(now)
+            self._trails(now, k)
             for address in self.mode.watched:
                 self.layout.watched(address)[k].copy_(self.layout.sources[address])
         self.tick(steps=steps)
@@ -105,11 +112,11 @@ class Launches:
             rule = plan.projections[k].rule
             for one in (launch, *self.trail[k]):
                 yield rule.__name__ if rule else "decay, mask", one
-        for launch in (*self.send, self.tick):
+        for launch in (*self.note, *self.send, self.tick):
             yield "", launch
 
-    def _trails(self, which: Sequence[int]) -> None:
-        self.together([launch for q in which for launch in self.trail[q]])
+    def _trails(self, which: Sequence[int], k: int) -> None:
+        self.together([launch for q in which for launch in self.trail[q]], k=k)
 
     def together(self, launches: Sequence[Launch], **more: Any) -> None:
         """Put kernels that do not read what the others write side by side on streams."""
@@ -132,7 +139,8 @@ class Launches:
         source = self.layout.plan.populations[q.source]
         n_own = len(q.rule.own("pre")) if q.rule else 0
         others = q.pre[: len(q.pre) - n_own]
-        return self.layout.batch == 1 and all(t is source.x for t in others)
+        alone = self.layout.batch == 1 and all(t is source.x for t in others)
+        return q.kind == "dense" and alone
 
     def _advance(self, p: PopulationPlan, fused: Sequence[int]) -> Launch:
         layout, tiling = self.layout, self.layout.tiling
@@ -144,6 +152,7 @@ class Launches:
                 kind=int(KINDS[q.kind].value),
                 receptor=q.receptor,
                 bias=q.bias is not None,
+                **(triton_listed.facts(q) if q.kind == "indexed" else {}),
                 fused=learnt.index(q) if q in learnt else -1,
             )
             for q in incoming
@@ -188,6 +197,15 @@ class Launches:
         layout, tiling = self.layout, self.layout.tiling
         n = layout.plan.populations[q.target].n
         block, warps = tiling.tile(n)
+        if q.kind == "indexed":
+            args = {
+                "control": layout.control,
+                "s": triton_listed.pointers_of(layout, q, self.mode),
+                "n": n,
+                "RULES": parts.Static(self.rules[q.index]),
+                "BLOCK": block,
+            }
+            return Launch(learn_listed, layout.tiles(n, block, 1), args, warps)
         return Launch(
             learn,
             layout.tiles(n, block, 1),
@@ -203,6 +221,27 @@ class Launches:
             warps,
         )
 
+    def _note(self, q: ProjectionPlan) -> Launch:
+        """What the late side of listed synapses did in a step."""
+        layout = self.layout
+        late, tensors = (q.target, q.post) if q.dendritic else (q.source, q.pre)
+        p = layout.plan.populations[late]
+        block, warps = layout.tiling.tile(p.n)
+        assert q.sent is not None
+        past = 0 if q.past is None else q.past.shape[1]
+        args = {
+            "control": layout.control,
+            "spike": as_bytes(p.spike),
+            "own": tuple(tensors[len(tensors) - past :]),
+            "sent": as_bytes(q.sent),
+            "past": q.w if q.past is None else q.past,
+            "n": p.n,
+            "SLOTS": len(q.sent),
+            "PAST": past,
+            "BLOCK": block,
+        }
+        return Launch(note, layout.tiles(p.n, block, 1), args, warps)
+
     def _trail(self, q: ProjectionPlan) -> list[Launch]:
         """What advances the rule's own variables, of both sides."""
         rule, layout = q.rule, self.layout
@@ -216,7 +255,10 @@ class Launches:
             own, p = rule.own(at), layout.plan.populations[index]
             if not own and last is None:
                 continue
+            late = triton_listed.late_by(q, at)
             kind = parts.TrailKind(
+                slots=0 if late is None else len(q.sent),  # type: ignore[arg-type]
+                late=late or 0,
                 advance=getattr(functions, f"advance_{at}", None),
                 params=tuple(rule.learn_params()),
                 stride=q.params.numel(),
@@ -233,7 +275,7 @@ class Launches:
                     (1, layout.batch, layout.n_replicas),
                     {
                         "control": layout.control,
-                        "spike": as_bytes(p.spike),
+                        "spike": as_bytes(p.spike if late is None else q.sent),  # type: ignore
                         "own": tuple(tensors[len(tensors) - len(own) :]),
                         "rule": q.params if q.params.numel() else q.w,
                         "last": as_bytes(last if last is not None else p.spike),
@@ -288,11 +330,14 @@ class Around:
             if q.last_pre is not None
         ]
         self.reset = [self._reset(p) for p in plan.populations]
+        self.forget = [
+            self._forget(ring) for q in plan.projections for ring in triton_listed.rings(q)
+        ]
         self.normalise = [self._normalise(q) for q in plan.projections if q.norm is not None]
 
     def all(self) -> Iterator[tuple[str, Launch]]:
         """Every kernel, with the name of what it works on."""
-        for launch in (*self.lists, *self.normalise):
+        for launch in (*self.lists, *self.forget, *self.normalise):
             yield "", launch
         for p, launch in zip(self.layout.plan.populations, self.reset, strict=True):
             yield p.model.__name__, launch
@@ -331,6 +376,12 @@ class Around:
             "BLOCK": block,
         }
         return Launch(reset, layout.tiles(p.n, block, layout.batch), args, warps)
+
+    def _forget(self, ring: Tensor) -> Launch:
+        layout, size = self.layout, ring.numel()
+        block, warps = layout.tiling.tile(size)
+        args = {"control": layout.control, "ring": ring, "size": size, "BLOCK": block}
+        return Launch(forget, layout.tiles(size, block, 1), args, warps)
 
     def _normalise(self, q: ProjectionPlan) -> Launch:
         layout, tiling = self.layout, self.layout.tiling

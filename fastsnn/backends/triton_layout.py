@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastsnn.backends import triton_listed
+from fastsnn.backends.triton_listed import Columns
 from fastsnn.backends.triton_sparse import Tables
 from fastsnn.kernels import parts
 from fastsnn.kernels.tiling import Tiling
@@ -77,6 +79,7 @@ class Layout:
         self.sources: dict[int, Tensor] = {}
         self.numbers = [self._numbers(p) for p in self.plan.populations]
         self.sparse = Tables(plans)
+        self.listed: dict[int, Columns] = {}
 
     def watch(self, source: Tensor) -> int:
         """Address of a tensor that is recorded step by step, by which `watched` knows it."""
@@ -285,7 +288,12 @@ class Layout:
         """Pointers of a projection for its target."""
         source = self.plan.populations[q.source]
         ids, n_ids = self.ids(source)
+        listed = q.kind == "indexed"
         return parts.Wires(
+            n_w=q.w.numel(),
+            columns=self.columns(q) if listed else self.lengths,
+            sent=as_bytes(source.spike if q.sent is None else q.sent),
+            arriving=q.w if q.arriving is None else q.arriving,
             w=q.w,
             bias=q.w if q.bias is None else q.bias,
             ids=ids,
@@ -293,6 +301,12 @@ class Layout:
             spike=as_bytes(source.spike),
             n_pre=source.n,
         )
+
+    def columns(self, q: ProjectionPlan) -> Tensor:
+        """Addresses of the columns of listed synapses."""
+        if q.index not in self.listed:
+            self.listed[q.index] = Columns(self, q)
+        return self.listed[q.index].table
 
     def synapses(self, q: ProjectionPlan, mode: Mode) -> parts.Synapses:
         """Pointers of a dense projection for learning."""
@@ -322,9 +336,10 @@ class Layout:
         masked = q.index in mode.masks
         decays = mode.learning and q.weight_decay != 0.0
         learns = mode.learning and q.rule is not None
-        if q.kind != "dense" or not (masked or decays or learns):
+        if q.kind not in ("dense", "indexed") or not (masked or decays or learns):
             return None
-        kind = parts.RuleKind(masked=masked, keep=1.0 - q.weight_decay if decays else 1.0)
+        listed = triton_listed.facts(q) if q.kind == "indexed" else {}
+        kind = parts.RuleKind(masked=masked, keep=1.0 - q.weight_decay if decays else 1.0, **listed)
         if not learns:
             return kind
         assert q.rule is not None
@@ -343,4 +358,7 @@ class Layout:
             w_max_each=q.w_max.numel() > 1,
             event=q.rule.event_driven and not masked and not decays,
             lag=bool(q.rule.lag),
+            consolidate=getattr(functions, "consolidate", None),
+            every=q.every or 1,
+            past=0 if q.past is None else q.past.shape[1],
         )

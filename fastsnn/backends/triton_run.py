@@ -163,7 +163,7 @@ class _Run:
             self._counts(p).zero_()
         self.stage.begin_sample(sample, boosts)
         if args.reset:
-            for launch in self.engine.around.reset:
+            for launch in (*self.engine.around.reset, *self.engine.around.forget):
                 launch()
             self._note_heads(None)
         first = 0

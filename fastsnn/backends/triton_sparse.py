@@ -61,8 +61,12 @@ class Tables:
     @cached_property
     def tiles(self) -> Tensor:
         """Rows of synapses, drawn when they are first asked for: int64 [R, tiles, TILE_FIELDS]."""
-        return self._as_tensor(
-            [[row for port in plan.ports for row in self._tiles(plan, port)] for plan in self.plans]
+        return table(
+            [
+                [row for port in plan.ports for row in self._tiles(plan, port)]
+                for plan in self.plans
+            ],
+            self.device,
         )
 
     @property
@@ -124,11 +128,14 @@ class Tables:
     def _table(
         self, parts_of: Callable[[Plan], Sequence[_T]], row: Callable[[_T], tuple[int, ...]]
     ) -> Tensor:
-        return self._as_tensor([[row(part) for part in parts_of(plan)] for plan in self.plans])
+        rows = [[row(part) for part in parts_of(plan)] for plan in self.plans]
+        return table(rows, self.device)
 
-    def _as_tensor(self, rows: list[list[tuple[int, ...]]]) -> Tensor:
-        # a pointer to something, where there is nothing
-        return torch.tensor(rows if rows[0] else [[0]], dtype=torch.int64, device=self.device)
+
+def table(rows: list[list[tuple[int, ...]]], device: torch.device) -> Tensor:
+    """Numbers and addresses on the device, int64 [replicas, rows, fields]."""
+    # a pointer to something, where there is nothing
+    return torch.tensor(rows if rows[0] else [[0]], dtype=torch.int64, device=device)
 
 
 def _n_sources(plan: Plan) -> int:
@@ -139,4 +146,4 @@ def _n_tiles(plan: Plan, port: PortPlan) -> int:
     return -(-plan.populations[port.population].n // NEURONS_OF_A_TILE)
 
 
-__all__ = ["Tables", "refusal", "synapse_bytes"]
+__all__ = ["Tables", "refusal", "synapse_bytes", "table"]

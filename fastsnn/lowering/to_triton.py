@@ -32,7 +32,7 @@ _RESERVED = {
     *_HELPERS, "tl", "triton", "state", "shared", "param", "dots", "draws", "ports", "n_sent",
     "n_spikes", "pre_side", "post_side", "synapse", "term", "own",
 }  # fmt: skip
-_OF_RULES = ("terms", "learn", "advance_pre", "advance_post")
+_OF_RULES = ("terms", "learn", "advance_pre", "advance_post", "consolidate")
 
 Lines = list[str]
 
@@ -94,7 +94,8 @@ def variable(name: str) -> str:
 
 
 def functions_of(model: type[Model]) -> SimpleNamespace:
-    """The jitted functions of a model: step, before, after; or terms, learn, advance_pre, _post."""
+    """The jitted functions of a model: step, before, after; or terms, learn, advance_pre, _post,
+    consolidate."""
     names = ("step", "before", "after") if issubclass(model, Neuron) else _OF_RULES
     return _functions_of(model.__name__, names, text_of(model))
 
@@ -265,7 +266,22 @@ def _rule(model: type[Rule]) -> list[Lines]:
         _function("terms(pre_side, post_side, reward, param)", terms),
         _function("learn(synapse, term, param)", learn),
         *(_advance(model, at, params) for at in ("pre", "post") if model.own(at)),
+        *([_consolidate(model, synapse, params)] if model.consolidates else []),
     ]
+
+
+def _consolidate(model: type[Rule], synapse: list[str], params: list[str]) -> Lines:
+    body, printer = model.functions["consolidate"], Printer()
+    read = _read(body.assignments, body.returns)
+    return _function(
+        "consolidate(synapse, param)",
+        [
+            *_unpack("synapse", synapse),
+            *_unpack("param", [*params, "reward"] if model.one_reward else params, read),
+            *_assign(body.assignments, printer),
+            f"return {_tuple(printer(e) for e in body.returns)}",
+        ],
+    )
 
 
 def _outside(target: str, body: Body, index: int) -> bool:
