@@ -2147,6 +2147,7 @@ struct List {};
 using Neurons = List<AdaptiveLIF, BoostedLIF, CSRM, CompetitiveLIF, CurrentLIF, DiehlAndCook, IF, Izhikevich, Izhikevich2003, LIF, McCullochPitts, SRM0, SubtractiveIF, TsodyksMarkram>;
 using NeuronsWithReceptors = List<AdExCondAlpha, AdExCondExp, AdExExp, HHCondExp, IzhikevichDelta, LIFAlpha, LIFCondAlpha, LIFCondExp, LIFCondExpSfaRr, LIFDelta, LIFExp>;
 using Rules = List<Hebbian, InhibitorySTDP, MSTDP, MSTDPET, PairSTDP, PostPre, Rmax, TripletSTDP, WeightDependentPostPre>;
+using Terminals = List<TsodyksMarkram>;
 using HostRules = List<NonlinearSTDP, PowerSTDP, RewardSTDP>;
 
 }  // namespace fastsnn::models

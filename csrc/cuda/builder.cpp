@@ -32,20 +32,39 @@ std::vector<unsigned char> Built::bytes() const {
   put(plan.ports, ports);
   put(plan.drives, drives);
   put(plan.tiles, tiles);
+  put(plan.indexed, indexed);
   return out;
 }
 
-bool NetworkPlan::is_sparse() const {
-  return !ports.empty() ||
-         std::any_of(populations.begin(), populations.end(), [](const PopulationPlan &p) {
-           return !p.is_input && neuron_facts(neuron_index(p.model.c_str())).n_receptor > 0;
-         });
+Policy NetworkPlan::grid() const {
+  const auto plastic = [](const ProjectionPlan &p) {
+    return p.kind == fastsnn::Kind::indexed ||
+           (p.has_rule && rule_facts(rule_index(p.rule_name.c_str())).host_only);
+  };
+  const auto receives = [](const PopulationPlan &p) {
+    return !p.is_input && neuron_facts(neuron_index(p.model.c_str())).n_receptor > 0;
+  };
+  if (std::any_of(projections.begin(), projections.end(), plastic))
+    return Policy::plastic;
+  if (!ports.empty() || std::any_of(populations.begin(), populations.end(), receives))
+    return Policy::sparse;
+  return Policy::grid;
 }
 
 int Built::field_at(const void *tensor) const {
   for (std::size_t k = 0; k < fields.size(); ++k)
     if (fields[k].home == tensor)
       return static_cast<int>(k);
+  return none;
+}
+
+int Built::listed_with(int field) const {
+  for (std::size_t q = 0; q < projections.size(); ++q) {
+    const Projection &p = projections[q];
+    const std::int32_t *end = std::end(p.synapse);
+    if (p.indexed != none && (p.w == field || std::find(p.synapse, end, field) != end))
+      return static_cast<int>(q);
+  }
   return none;
 }
 
@@ -70,8 +89,12 @@ public:
     to_.plan.seed = from_.seed;
     for (std::size_t k = 0; k < from_.populations.size(); ++k)
       to_.populations.push_back(population(from_.populations[k], static_cast<int>(k)));
-    for (const ProjectionPlan &p : from_.projections)
+    for (std::size_t k = 0; k < from_.projections.size(); ++k) {
+      const ProjectionPlan &p = from_.projections[k];
       to_.projections.push_back(projection(p));
+      if (p.kind == fastsnn::Kind::indexed)
+        add_synapses(p, from_.columns[k], to_.projections.back());
+    }
     for (Projection &p : to_.projections)
       follow(p);
     add_ports();
@@ -81,8 +104,9 @@ public:
 
 private:
   int field(const void *home, std::int64_t rows, int item, int population, bool constant) {
-    if (!home)
-      return none;
+    return home ? add_field(home, rows, item, population, constant) : none;
+  }
+  int add_field(const void *home, std::int64_t rows, int item, int population, bool constant) {
     Field f{};
     f.home = f.exit = static_cast<unsigned char *>(const_cast<void *>(home));
     f.rows = rows;
@@ -91,6 +115,16 @@ private:
     f.constant = constant;
     to_.fields.push_back(f);
     return static_cast<int>(to_.fields.size()) - 1;
+  }
+  // one that every block may read, or that is no matter of neurons: it stays where it is
+  int field_at_home(const void *home, std::int64_t rows, int item, int population) {
+    const int made = add_field(home, rows, item, population, false);
+    to_.fields[made].at_home = true;
+    return made;
+  }
+  // a number for every listed synapse, of which there may be none
+  int listed_field(const float *home, const ProjectionPlan &p) {
+    return field_at_home(home, p.synapses.n_weights, 4, none);
   }
   int column(const Column &c, int population) {
     return field(c.ptr, 1, 4, c.len == 1 ? none : population, true);
@@ -142,14 +176,17 @@ private:
   Projection projection(const ProjectionPlan &p) {
     Projection out{};
     const Population &source = to_.populations[p.source];
-    const bool dense = p.kind == fastsnn::Kind::dense;
+    const bool dense = p.kind == fastsnn::Kind::dense, listed = p.kind == fastsnn::Kind::indexed;
     out.source = p.source;
     out.target = p.target;
     out.receptor = p.receptor;
     out.kind = static_cast<Kind>(p.kind);
     weights_.push_back(static_cast<int>(to_.fields.size()));
-    out.w = field(p.w, dense ? source.n : 1, 4,
-                  p.kind == fastsnn::Kind::all_but_one ? none : p.target, !dense);
+    out.w = listed ? listed_field(p.w, p)
+                   : field(p.w, dense ? source.n : 1, 4,
+                           p.kind == fastsnn::Kind::all_but_one ? none : p.target, !dense);
+    out.indexed = none;
+    std::fill(std::begin(out.synapse), std::end(out.synapse), none);
     out.bias = field(p.bias, 1, 4, p.target, true);
     out.changed = field(p.changed, 1, 1, p.target, false);
     out.decay = p.decay;
@@ -177,13 +214,16 @@ private:
     limit(p.post, limit_side, p.name);
     limit(p.synapse, limit_synapse, p.name);
     out.lag = facts.lag > 0;
-    out.per_event = facts.events && p.decay == 1.0f && out.low != none && out.high != none;
+    const bool listed = p.kind == fastsnn::Kind::indexed;
+    out.per_event = facts.events && p.decay == 1.0f &&
+                    (listed ? !out.lag : out.low != none && out.high != none);
     out.param = static_cast<int>(to_.fields.size());
     for (std::int64_t k = 0; k < p.param.len; ++k)
       field(p.param.ptr + k, 1, 4, none, true);
     for (std::size_t k = 0; k < p.synapse.size(); ++k) {
       weights_.push_back(static_cast<int>(to_.fields.size()));
-      out.synapse[k] = field(p.synapse[k], source.n, 4, p.target, false);
+      out.synapse[k] = listed ? listed_field(p.synapse[k], p)
+                              : field(p.synapse[k], source.n, 4, p.target, false);
     }
     const std::size_t first_own = p.pre.size() - facts.n_own_pre;
     for (std::size_t k = 0; k < p.pre.size(); ++k) {
@@ -202,18 +242,75 @@ private:
     out.last_post = field(p.last_post, batch, 1, p.target, false);
   }
 
+  void add_synapses(const ProjectionPlan &p, const Columns &columns, Projection &out) {
+    out.indexed = static_cast<std::int32_t>(to_.indexed.size());
+    Synapses s{};
+    s.row_ptr = p.synapses.row_ptr;
+    s.post = p.synapses.post;
+    s.delay = p.synapses.delays;
+    s.column_ptr = columns.ptr;
+    s.column_pre = columns.pre;
+    s.column_at = columns.at;
+    s.shift = columns.shift;
+    s.slowest = static_cast<std::int32_t>(p.synapses.delay);
+    s.slots = p.sent ? s.slowest + p.dendritic : 0;
+    s.dendritic = p.dendritic;
+    s.row_parts = s.delay && !p.dendritic ? s.slowest : 1;
+    s.column_parts = s.delay && p.dendritic ? s.slowest : 1;
+    s.first_lag = p.dendritic + (s.delay ? 0 : s.slowest - 1);
+    s.every = p.every;
+    const std::int64_t n_pre = to_.populations[p.source].n;
+    s.cuts = static_cast<std::int32_t *>(reserve_(4 * n_pre * s.row_parts * (spread_.team + 1)));
+    const int late = p.dendritic ? p.target : p.source;
+    const auto under_way = [&](const void *home, std::int64_t rows, int item) {
+      return p.dendritic || !home ? field(home, rows, item, late, false)
+                                  : field_at_home(home, rows, item, late);
+    };
+    s.n_past = p.past ? static_cast<std::int32_t>((p.dendritic ? p.post : p.pre).size()) : 0;
+    s.sent = under_way(p.sent, s.slots, 1);
+    s.past = under_way(p.past, std::int64_t(s.slots) * s.n_past, 4);
+    s.arriving = field(p.arriving, s.slowest, 4, p.target, false);
+    if (s.slots > 0 && !p.dendritic)
+      s.lists = static_cast<std::int32_t *>(reserve_(4 * s.slots * (n_pre + 1)));
+    s.terminals.model = none;
+    if (p.terminal)
+      add_terminals(*p.terminal, p, s.terminals);
+    to_.indexed.push_back(s);
+  }
+
+  void add_terminals(const PopulationPlan &from, const ProjectionPlan &p, Terminals &out) {
+    out.model = terminal_index(from.model.c_str());
+    if (out.model == none)
+      throw std::invalid_argument("projection '" + p.name +
+                                  "': no such model of terminals in the cuda engine");
+    limit(from.state, limit_state, p.name);
+    limit(from.param, limit_state, p.name);
+    out.n_state = static_cast<std::int32_t>(from.state.size());
+    out.efficacy = p.efficacy;
+    for (std::size_t e = 0; e < from.state.size(); ++e) {
+      out.state[e] = field(from.state[e], 1, 4, p.source, false);
+      out.init[e] = from.init[e].ptr;
+      out.init_each[e] = from.init[e].len > 1;
+    }
+    for (std::size_t e = 0; e < from.param.size(); ++e) {
+      out.param[e] = from.param[e].ptr;
+      out.param_each[e] = from.param[e].len > 1;
+    }
+    out.published = static_cast<float *>(reserve_(8 * from.n * from.state.size()));
+  }
+
   // what a projection asks of its source
   void follow(Projection &p) {
     Population &source = to_.populations[p.source];
     source.followed = true;
-    source.has_list = source.has_list || p.kind == Kind::dense;
+    source.has_list = source.has_list || p.kind == Kind::dense || p.kind == Kind::indexed;
     if (p.rule == none)
       return;
-    const bool one_by_one = p.per_event && from_.batch == 1 && !p.lag;
+    const bool one_by_one = (p.per_event || p.kind == Kind::indexed) && from_.batch == 1 && !p.lag;
     source.has_rows = source.has_rows || !one_by_one;
     if (spread_.team == 1 || source.whole)
       return;
-    p.copies = true;
+    p.copies = p.kind == Kind::dense;
     const RuleFacts facts = rule_facts(p.rule);
     const std::size_t bytes = sizeof(float) * 2 * from_.batch * source.n;
     for (int k = 0; k < facts.n_pre - 1; ++k) {
@@ -261,6 +358,8 @@ private:
   }
 
   void place(Field &f, bool weight) {
+    if (f.at_home)
+      return;
     f.stride = static_cast<std::int32_t>(stride_of(f, weight));
     const std::int64_t bytes = f.rows * f.stride * f.item;
     const bool is_private =
@@ -295,6 +394,7 @@ private:
     append(plan.ports, to_.ports);
     append(plan.drives, to_.drives);
     append(plan.tiles, to_.tiles);
+    append(plan.indexed, to_.indexed);
     plan.n_ports = static_cast<std::int32_t>(to_.ports.size());
     plan.n_drives = static_cast<std::int32_t>(to_.drives.size());
     plan.n_tiles = static_cast<std::int32_t>(to_.tiles.size());
@@ -322,8 +422,10 @@ private:
     }
     for (Port &p : to_.ports)
       p.current = take(4 * 32 * std::int64_t(to_.populations[p.population].most_words));
-    if (spread_.policy == Policy::sparse)
+    if (is_sparse(spread_.policy))
       plan.spiking = take(4 * (1 + sources));
+    if (spread_.policy == Policy::plastic)
+      plan.staged = take(8 * most_staged);
     std::vector<bool> weight(to_.fields.size());
     for (const int k : weights_)
       weight[k] = to_.fields[k].rows > 1;
@@ -357,8 +459,13 @@ private:
 
   void place_scratch(Projection &p) {
     const Population &source = to_.populations[p.source], &target = to_.populations[p.target];
-    if (p.kind == Kind::dense)
+    if (p.kind == Kind::dense || p.kind == Kind::indexed)
       p.current = take(4 * std::int64_t(from_.batch) * target.most_words * 32);
+    if (p.indexed != none) {
+      Synapses &s = to_.indexed[p.indexed];
+      s.ring = take(4 * std::int64_t(ring_head + s.slots + s.row_parts + 1));
+      s.late = take(4 * std::int64_t(s.dendritic ? s.slots : 0) * target.most_words);
+    }
     if (p.lag) {
       p.last_rows = take(4 * std::int64_t(to_.plan.batch_words) * source.n);
       p.last_own = take(4 * std::int64_t(from_.batch) * target.most_words);

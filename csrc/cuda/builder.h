@@ -17,10 +17,19 @@ struct SparseRows {
   std::int64_t n_places = 0;
 };
 
+// listed synapses by postsynaptic neuron, in device memory, see cuda::Synapses
+struct Columns {
+  const std::int32_t *ptr = nullptr;
+  const std::uint32_t *pre = nullptr;
+  const std::int32_t *at = nullptr;
+  std::int32_t shift = 0;
+};
+
 struct NetworkPlan : fastsnn::Plan {
   SparseRows rows;
-  // whether only the kernel of sparse networks can run it
-  bool is_sparse() const;
+  std::vector<Columns> columns; // of each projection
+  // the simplest kernel of a grid that can run it
+  Policy grid() const;
 };
 
 using NetworkArgs = fastsnn::RunArgs;
@@ -59,12 +68,14 @@ struct Built {
   std::vector<Port> ports;
   std::vector<PortDrive> drives;
   std::vector<Tile> tiles;
+  std::vector<Synapses> indexed;
   Layout layout{};
   std::int64_t scratch = 0, mask_words = 0;
   bool all_in_shared = true, masks_in_shared = true, has_exits = false;
 
   std::vector<unsigned char> bytes() const; // what a block copies
   int field_at(const void *tensor) const;   // none: there is none
+  int listed_with(int field) const;         // projection whose listed synapses have it, or none
 };
 
 inline std::int64_t words_of(std::int64_t n) { return (n + 31) / 32; }

@@ -54,7 +54,7 @@ template <class Wanted> FASTSNN_DEVICE void deliver(const Block &k, Wanted wante
 FASTSNN_DEVICE float delivered(const Block &k, const Projection &wires, int b, int j) {
   const Population &target = k.populations[wires.target];
   float current;
-  if (wires.kind == Kind::dense) {
+  if (wires.kind == Kind::dense || wires.kind == Kind::indexed) {
     current = k.in<float>(wires.current)[std::int64_t(b) * target.most_words * 32 + j];
   } else {
     const std::int32_t i = k.slices[wires.target].first + j;

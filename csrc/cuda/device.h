@@ -6,6 +6,7 @@
 //   thread_index n_threads block_index n_blocks lane_index warp_index
 //   sync_block sync_warp                 all threads of the block, of the warp
 //   ballot shuffle                       all lanes of the warp
+//   match                                the lanes of the warp that say the same
 //   shared_memory                        of the block, 16-byte aligned
 //   load_fresh store_fresh               past the caches of one SM: what blocks tell each other
 //   load_pack store_pack                 neighbours in global memory, by one instruction

@@ -17,6 +17,8 @@ const char *name_of(Policy policy) {
     return "cluster";
   case Policy::sparse:
     return "sparse grid";
+  case Policy::plastic:
+    return "plastic grid";
   default:
     return "grid";
   }
@@ -42,9 +44,7 @@ Engine::Lowered Engine::lower(const Spread &spread) {
   int teams = networks;
   if (is_grid(spread.policy)) {
     const auto shared = static_cast<std::size_t>(first.layout.bytes);
-    const int resident = spread.policy == Policy::sparse
-                             ? resident_sparse_blocks(spread.threads, shared)
-                             : resident_blocks(spread.threads, shared);
+    const int resident = resident_blocks(spread.policy, spread.threads, shared);
     teams = std::clamp(resident / spread.team, 1, networks);
   }
   out.blocks = teams * spread.team;
@@ -96,6 +96,8 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
     return;
   }
   running_ = &lowered(args.front().retry.has_value());
+  if (!running_->is_cut)
+    cut(*running_, stream);
   std::vector<Record> records;
   for (std::size_t r = 0; r < args.size(); ++r)
     for (const Record &record : records_of(running_->networks[r], args[r]))
@@ -130,8 +132,20 @@ void Engine::begin(const std::vector<NetworkArgs> &args, std::int32_t *tries, st
   running_->call.report = report;
 }
 
+// the memory is cleared in the stream, so that it is no earlier than a run
+void Engine::cut(Lowered &spread, void *stream) const {
+  for (std::size_t r = 0; r < plans_.size(); ++r)
+    for (const Projection &p : spread.networks[r].projections)
+      if (p.indexed != none) {
+        const std::vector<Population> &cells = spread.networks[r].populations;
+        launch_cuts(spread.networks[r].indexed[p.indexed], cells[p.source].n,
+                    cells[p.target].n_words, spread.spread.team, stream);
+      }
+  spread.is_cut = true;
+}
+
 bool Engine::may_isolate(const std::vector<NetworkArgs> &args) const {
-  bool may = options_.policy == "auto" && !plan().is_sparse();
+  bool may = options_.policy == "auto" && plan().grid() == Policy::grid;
   for (std::size_t r = 0; r < args.size() && may; ++r)
     may = why_not_isolated(plans_[r], args[r]).empty();
   return may;

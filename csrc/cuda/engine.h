@@ -39,11 +39,13 @@ private:
     Call call{};
     int blocks = 0;
     std::int64_t plan_bytes = 0;
+    bool is_cut = false; // listed synapses, between the blocks
   };
   // populations that nothing connects need no network of blocks
   bool may_isolate(const std::vector<NetworkArgs> &) const;
   void launch_isolated_ones(std::int64_t steps, void *stream);
   Lowered lower(const Spread &);
+  void cut(Lowered &, void *stream) const;
   Lowered &lowered(bool retries);
 
   std::vector<NetworkPlan> plans_;

@@ -11,7 +11,7 @@ namespace fastsnn::cuda {
 
 // the whole device: words in global memory
 struct Grid {
-  static constexpr bool sparse = false;
+  static constexpr bool sparse = false, plastic = false;
   static FASTSNN_DEVICE void begin() {}
   static FASTSNN_DEVICE void sync(const Block &k) { sync_grid(k.barrier, k.size); }
   static FASTSNN_DEVICE std::uint32_t read(const Block &k, int turn, std::int64_t at) {
@@ -29,9 +29,14 @@ struct Sparse : Grid {
   static constexpr bool sparse = true;
 };
 
+// and what only networks with listed synapses need
+struct Plastic : Sparse {
+  static constexpr bool plastic = true;
+};
+
 // one thread-block cluster: every block keeps all words, and writes its own to all the others
 struct Cluster {
-  static constexpr bool sparse = false;
+  static constexpr bool sparse = false, plastic = false;
   static FASTSNN_DEVICE void begin() { sync_cluster(); }
   static FASTSNN_DEVICE void sync(const Block &) { sync_cluster(); }
   static FASTSNN_DEVICE std::uint32_t read(const Block &k, int turn, std::int64_t at) {
@@ -45,7 +50,7 @@ struct Cluster {
 
 // blocks that need nothing of each other
 struct Alone {
-  static constexpr bool sparse = false;
+  static constexpr bool sparse = false, plastic = false;
   static FASTSNN_DEVICE void begin() {}
   static FASTSNN_DEVICE void sync(const Block &) { sync_block(); }
   static FASTSNN_DEVICE std::uint32_t read(const Block &k, int turn, std::int64_t at) {

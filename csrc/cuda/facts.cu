@@ -23,7 +23,8 @@ template <class... Models> int index_of(models::List<Models...>, const char *nam
 } // namespace
 
 int neuron_index(const char *name) { return index_of(EveryNeuron{}, name); }
-int rule_index(const char *name) { return index_of(models::Rules{}, name); }
+int terminal_index(const char *name) { return index_of(models::Terminals{}, name); }
+int rule_index(const char *name) { return index_of(EveryRule{}, name); }
 
 NeuronFacts neuron_facts(int model) {
   NeuronFacts facts{};
@@ -36,11 +37,14 @@ NeuronFacts neuron_facts(int model) {
 }
 
 RuleFacts rule_facts(int rule) {
-  RuleFacts facts{0, 1, 1, 1, 0, 0, 0, none, false};
-  of_list(models::Rules{}, rule, [&](auto r) {
+  RuleFacts facts{0, 1, 1, 1, 0, 0, 0, none, false, false};
+  of_list(EveryRule{}, rule, [&](auto r) {
     using R = decltype(r);
-    facts = {R::n_param,      R::n_pre, R::n_post, R::n_synapse,   R::n_pre_state,
-             R::n_post_state, R::lag,   R::reward, R::event_driven};
+    facts = {R::n_param,      R::n_pre,
+             R::n_post,       R::n_synapse,
+             R::n_pre_state,  R::n_post_state,
+             R::lag,          R::reward,
+             R::event_driven, index_of(models::Rules{}, R::name) == none};
   });
   return facts;
 }

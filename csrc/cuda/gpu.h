@@ -18,6 +18,7 @@ inline constexpr unsigned all_lanes = 0xffffffffu;
 FASTSNN_DEVICE void sync_block() { __syncthreads(); }
 FASTSNN_DEVICE void sync_warp() { __syncwarp(); }
 FASTSNN_DEVICE std::uint32_t ballot(bool value) { return __ballot_sync(all_lanes, value); }
+FASTSNN_DEVICE std::uint32_t match(int value) { return __match_any_sync(all_lanes, value); }
 template <class T> FASTSNN_DEVICE T shuffle(T value, int from_lane) {
   return __shfl_sync(all_lanes, value, from_lane);
 }

@@ -21,6 +21,8 @@ template <class... A, class... B> struct Joined<models::List<A...>, models::List
 };
 // models with receptors come last, for only kernels of sparse networks know them
 using EveryNeuron = Joined<models::Neurons, models::NeuronsWithReceptors>::type;
+// likewise rules that only kernels for listed synapses know
+using EveryRule = Joined<models::Rules, models::HostRules>::type;
 
 FASTSNN_FN constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
 

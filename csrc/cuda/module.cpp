@@ -46,6 +46,12 @@ void add_sparse(cuda::NetworkPlan &plan, const py::dict &d) {
     plan.rows = make_rows(get(d, "rows").cast<py::dict>(), plan.ports.size());
 }
 
+// {ptr, pre, at: addresses, shift}
+cuda::Columns make_columns(const py::dict &d) {
+  return {pointer<const std::int32_t>(d, "ptr"), pointer<const std::uint32_t>(d, "pre"),
+          pointer<const std::int32_t>(d, "at"), number<std::int32_t>(d, "shift")};
+}
+
 cuda::NetworkPlan make_plan(const py::dict &d) {
   cuda::NetworkPlan plan;
   plan.batch = number<int>(d, "batch");
@@ -55,8 +61,13 @@ cuda::NetworkPlan make_plan(const py::dict &d) {
     throw py::value_error("batch must be at least 1");
   for (py::handle p : get(d, "populations").cast<py::list>())
     plan.populations.push_back(population(p.cast<py::dict>()));
-  for (py::handle p : get(d, "projections").cast<py::list>())
-    plan.projections.push_back(projection(p.cast<py::dict>(), plan));
+  for (py::handle item : get(d, "projections").cast<py::list>()) {
+    const auto p = item.cast<py::dict>();
+    plan.projections.push_back(projection(p, plan));
+    const bool listed = plan.projections.back().kind == Kind::indexed;
+    plan.columns.push_back(listed ? make_columns(get(p, "columns").cast<py::dict>())
+                                  : cuda::Columns{});
+  }
   add_sparse(plan, d);
   return plan;
 }

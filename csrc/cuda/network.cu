@@ -25,7 +25,11 @@ FASTSNN_KERNEL void FASTSNN_MOST_THREADS(most_threads) exit_kernel(Call call) {
 
 Sizes sizes_of_block() { return {sizeof(Block), sizeof(View), sizeof(Slice)}; }
 
-int resident_blocks(int threads, std::size_t shared) {
+int resident_blocks(Policy policy, int threads, std::size_t shared) {
+  if (policy == Policy::plastic)
+    return resident_plastic_blocks(threads, shared);
+  if (policy == Policy::sparse)
+    return resident_sparse_blocks(threads, shared);
   return most_blocks(network_kernel<Grid>, threads, shared);
 }
 
@@ -45,7 +49,9 @@ void launch_network(Policy policy, const Call &call, int blocks, int threads, vo
   shape.shared = static_cast<std::size_t>(call.layout.bytes);
   shape.cooperative = is_grid(policy);
   shape.stream = stream;
-  if (policy == Policy::sparse)
+  if (policy == Policy::plastic)
+    launch_plastic(shape, call);
+  else if (policy == Policy::sparse)
     launch_sparse(shape, call);
   else if (policy == Policy::grid)
     launch(network_kernel<Grid>, shape, call);

@@ -10,10 +10,11 @@
 
 namespace fastsnn::cuda {
 
-// sparse: grid, for networks with ports or receptors
-enum class Policy { alone, cluster, grid, sparse };
+// sparse: grid, for networks with ports or receptors; plastic: also with listed synapses
+enum class Policy { alone, cluster, grid, sparse, plastic };
 
-inline bool is_grid(Policy policy) { return policy == Policy::grid || policy == Policy::sparse; }
+inline bool is_grid(Policy policy) { return policy >= Policy::grid; }
+inline bool is_sparse(Policy policy) { return policy >= Policy::sparse; }
 
 // where the first things of a block's shared memory lie; the plan says the rest
 struct Layout {
@@ -49,19 +50,25 @@ struct Sizes {
 };
 Sizes sizes_of_block();
 
-int resident_blocks(int threads, std::size_t shared);
+int resident_blocks(Policy policy, int threads, std::size_t shared);
 int resident_sparse_blocks(int threads, std::size_t shared);
+int resident_plastic_blocks(int threads, std::size_t shared);
 int resident_clusters(int cluster, int threads, std::size_t shared);
 void launch_network(Policy policy, const Call &call, int blocks, int threads, void *stream);
 void launch_sparse(const Shape &, const Call &call);
+void launch_plastic(const Shape &, const Call &call);
+// where the listed synapses of a projection are cut between so many blocks; n_words: of the target
+void launch_cuts(const Synapses &, std::int32_t n_pre, std::int32_t n_words, int blocks,
+                 void *stream);
 // what every block had of its own goes home from where one of them left it
 void launch_exit(const Call &call, void *stream);
 
 int neuron_index(const char *name); // none: not built in
 int rule_index(const char *name);
+int terminal_index(const char *name);
 struct RuleFacts {
   int n_param, n_pre, n_post, n_synapse, n_own_pre, n_own_post, lag, reward;
-  bool events;
+  bool events, host_only; // host_only: of kernels for listed synapses only
 };
 struct NeuronFacts {
   int n_state, n_shared, n_param, n_window, n_kernel, learning, n_receptor;

@@ -8,6 +8,7 @@
 
 #include "network.h"
 
+#include "indexed_learn.h"
 #include "learn.h"
 #include "own.h"
 #include "population.h"
@@ -24,26 +25,33 @@ template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &n
     const Projection &wires = k.projections[q];
     if (!wires.copies || !k.plan->learning || wires.events)
       continue;
-    of_rule(wires, [&](auto rule) { Learner<decltype(rule), Exchange>(k, wires, now).copy_pre(); });
+    of_rule<Exchange>(
+        wires, [&](auto rule) { Learner<decltype(rule), Exchange>(k, wires, now).copy_pre(); });
     copies = true;
   }
   if (copies)
     sync_block();
   for (int q = 0; q < k.plan->n_projections; ++q) {
     const Projection &wires = k.projections[q];
-    if (wires.learns)
-      of_rule(wires, [&](auto rule) {
-        const Learner<decltype(rule), Exchange> learner(k, wires, now);
-        if (!wires.events)
-          return learner.everything();
-        // rows that are delivered hold columns that other threads learnt
-        if (learner.columns())
-          sync_block();
-        if (wires.fused)
-          learner.rows_and_deliver(delivers);
-        else
-          learner.spiking_rows();
-      });
+    if (!wires.learns)
+      continue;
+    if constexpr (Exchange::plastic)
+      if (wires.kind == Kind::indexed) {
+        learn_listed<Exchange>(k, wires, now);
+        continue;
+      }
+    of_rule<Exchange>(wires, [&](auto rule) {
+      const Learner<decltype(rule), Exchange> learner(k, wires, now);
+      if (!wires.events)
+        return learner.everything();
+      // rows that are delivered hold columns that other threads learnt
+      if (learner.columns())
+        sync_block();
+      if (wires.fused)
+        learner.rows_and_deliver(delivers);
+      else
+        learner.spiking_rows();
+    });
   }
   if (delivers)
     deliver(k, [](const Projection &wires) { return wires.fused && !wires.learns; });
@@ -54,9 +62,12 @@ template <class Exchange> FASTSNN_DEVICE void learn(const Block &k, const Now &n
 template <class Exchange> FASTSNN_DEVICE void clip(const Block &k, const Now &now) {
   sync_block();
   for (int q = 0; q < k.plan->n_projections; ++q)
-    if (k.projections[q].events && k.projections[q].bounded)
-      of_rule(k.projections[q], [&](auto rule) {
-        Learner<decltype(rule), Exchange>(k, k.projections[q], now).clip_all();
+    if (const Projection &wires = k.projections[q]; wires.events && wires.bounded)
+      of_rule<Exchange>(wires, [&](auto rule) {
+        if constexpr (Exchange::plastic)
+          if (wires.kind == Kind::indexed)
+            return ListedLearner<decltype(rule), Exchange>(k, wires, now).clip_all();
+        Learner<decltype(rule), Exchange>(k, wires, now).clip_all();
       });
 }
 
@@ -69,16 +80,21 @@ template <class Exchange> FASTSNN_DEVICE void advance_own(const Block &k, const 
   sync_block();
   for (int q = 0; q < k.plan->n_projections; ++q)
     if (k.projections[q].has_own)
-      of_rule(k.projections[q], [&](auto rule) {
+      of_rule<Exchange>(k.projections[q], [&](auto rule) {
         Own<decltype(rule), Exchange>(k, k.projections[q], now).advance();
       });
 }
 
-FASTSNN_DEVICE void record(Block &k, const Now &now) {
+template <class Exchange> FASTSNN_DEVICE void record(Block &k, const Now &now) {
   if (k.plan->n_records == 0 || now.row < k.record_row)
     return;
   sync_block();
-  copy_records(k, now);
+  copy_records(k, now, [&](const Record &r, std::int64_t place) {
+    if constexpr (Exchange::plastic)
+      if (r.projection != none)
+        return copy_listed(k, r, place);
+    copy_record(k, r, place);
+  });
   if (thread_index() == n_threads() - 1)
     k.record_row = next_row(k, now.row + 1);
   sync_block();
@@ -93,9 +109,14 @@ template <class Exchange> FASTSNN_DEVICE void begin_launch(const Block &k, const
   publish_last<Exchange>(k, now);
   for (int q = 0; q < k.plan->n_projections; ++q)
     if (k.projections[q].has_own)
-      of_rule(k.projections[q],
-              [&](auto rule) { Own<decltype(rule), Exchange>(k, k.projections[q], now).begin(); });
+      of_rule<Exchange>(k.projections[q], [&](auto rule) {
+        Own<decltype(rule), Exchange>(k, k.projections[q], now).begin();
+      });
+  if constexpr (Exchange::plastic)
+    each_listed(k, [&](const Listed &listed) { listed.begin(now.step); });
   Exchange::sync(k);
+  if constexpr (Exchange::plastic)
+    each_listed(k, [](const Listed &listed) { listed.begun(); });
   resolve<Exchange>(k, now);
   sync_block();
 }
@@ -109,6 +130,8 @@ FASTSNN_DEVICE void step(Block &k, const Now &now, Position &at, bool delivered,
     sync_block();
   change_shared<Exchange, true>(k);
   deliver(k, [&](const Projection &wires) { return !(delivered && wires.fused); });
+  if constexpr (Exchange::plastic)
+    each_listed(k, [&](const Listed &listed) { listed.deliver(now.turn); });
   sync_block();
   advance_all<Exchange>(k, now, at);
   if constexpr (Exchange::sparse)
@@ -124,7 +147,22 @@ FASTSNN_DEVICE void step(Block &k, const Now &now, Position &at, bool delivered,
   if (k.plan->retry.population != none)
     at.spikes += k.n_sent[k.plan->retry.population];
   sync_block();
+  if constexpr (Exchange::plastic) {
+    each_listed(k, [](const Listed &listed) { listed.note(); });
+    sync_block();
+  }
   learn<Exchange>(k, now, delivers);
+}
+
+// what is under way, at a reset
+template <class Exchange> FASTSNN_DEVICE void forget_all(const Block &k, const Now &now) {
+  forget(k);
+  if constexpr (Exchange::plastic) {
+    // others may still learn of the step before
+    Exchange::sync(k);
+    each_listed(k, [&](const Listed &listed) { listed.forget(now.turn); });
+  }
+  Exchange::sync(k);
 }
 
 template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &call, int network) {
@@ -137,10 +175,8 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
     if (at.t == 0) {
       begin_presentation(k, at);
       if constexpr (Exchange::sparse)
-        if (plan.reset) {
-          forget(k);
-          Exchange::sync(k);
-        }
+        if (plan.reset)
+          forget_all<Exchange>(k, now);
     }
     now.sample = at.sample;
     now.t = at.t;
@@ -155,12 +191,12 @@ template <class Exchange> FASTSNN_DEVICE void run_network(Block &k, const Call &
       clips = false;
       advance_own<Exchange>(k, now);
     }
-    record(k, now);
+    record<Exchange>(k, now);
     ++now.step;
     ++at.steps;
     ++at.since;
     if (++at.t == plan.n_steps) {
-      end_presentation(k, at);
+      end_presentation<Exchange>(k, at);
       sync_block();
       clips = clips || k.outside;
       sync_block();

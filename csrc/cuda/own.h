@@ -3,6 +3,7 @@
 // rule with lag sees in the next step.
 #pragma once
 
+#include "indexed.h"
 #include "sides.h"
 
 namespace fastsnn::cuda {
@@ -18,8 +19,7 @@ template <class Rule, class Exchange> class Own : Sides<Rule, Exchange> {
       return;
     each_thread(std::int64_t(batch) * side.n, [&](std::int64_t item) {
       const int b = static_cast<int>(item / side.n), j = static_cast<int>(item % side.n);
-      const bool spike =
-          bit(in<std::uint32_t>(k, cells.sent_own)[b * cells.most_words + j / 32], j % 32);
+      const bool spike = moves<post>(cells, b, j);
       float x[at_least_one(Rule::n_pre_state + Rule::n_post_state)];
       for (int e = 0; e < (post ? Rule::n_post_state : Rule::n_pre_state); ++e)
         x[e] = values<float>(k, own_field<post>(e))(b, j);
@@ -34,6 +34,21 @@ template <class Rule, class Exchange> class Own : Sides<Rule, Exchange> {
       if (wires.lag)
         values<std::uint8_t>(k, post ? wires.last_post : wires.last_pre)(b, j) = spike;
     });
+  }
+
+  // the spike that moves the variables of an own neuron: where all reach the synapses alike, of
+  // the step that does
+  template <bool post> FASTSNN_DEVICE bool moves(const Population &cells, int b, int j) const {
+    if constexpr (Exchange::plastic)
+      if (wires.kind == Kind::indexed) {
+        const Listed listed(k, wires);
+        const int lag = listed.s.first_lag;
+        if (listed.one_lag() && post && listed.late_post())
+          return bit(listed.late_words(lag)[j / 32], j % 32);
+        if (listed.one_lag() && !post && listed.late_pre())
+          return listed.sent_late(lag, own_pre.first + j);
+      }
+    return bit(in<std::uint32_t>(k, cells.sent_own)[b * cells.most_words + j / 32], j % 32);
   }
 
   template <bool post> FASTSNN_DEVICE std::int32_t own_field(int e) const {

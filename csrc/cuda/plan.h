@@ -14,6 +14,10 @@ namespace fastsnn::cuda {
 inline constexpr int limit_state = 8, limit_shared = 3, limit_param = 24, limit_window = 3;
 inline constexpr int limit_side = 4, limit_synapse = 3;
 inline constexpr int none = -1;
+// listed synapses that are brought together before they are added up in order
+inline constexpr int most_staged = 1024;
+// numbers at the start of Synapses::ring
+inline constexpr int ring_head = 3;
 
 // memory of a block: an offset in its shared memory, or (negative) in its part of the scratch
 struct Room {
@@ -34,7 +38,7 @@ struct Field {
 };
 
 enum class Trace : std::int32_t { none, set, additive };
-enum class Kind : std::int32_t { dense, one_to_one, all_but_one };
+enum class Kind : std::int32_t { dense, one_to_one, all_but_one, indexed };
 enum class Source : std::int32_t { none, spikes, events, rates, current };
 
 struct Drive {
@@ -119,7 +123,41 @@ struct Projection {
   float decay;
   float norm; // 0: none
   const std::uint8_t *mask;
-  Room current; // [B, most own words * 32], what it delivers
+  Room current;         // [B, most own words * 32], what it delivers
+  std::int32_t indexed; // its synapses, where they are listed, among all such; or none
+};
+
+// Short-term plasticity: variables of the source's neurons, moved by their owners.
+struct Terminals {
+  std::int32_t model; // in models::Terminals; none: nothing scales what a spike delivers
+  std::int32_t n_state, efficacy;
+  std::int32_t state[limit_state]; // fields of the source population
+  const float *param[limit_state], *init[limit_state];
+  bool param_each[limit_state], init_each[limit_state]; // one number per neuron
+  float *published;                                     // [2, variables, n_pre]
+};
+
+// Listed synapses, each with a weight of its own; one batch element.  Spikes of one side may reach
+// them late: of the source (axonal) or of the target (dendritic).  Where lags differ, the neurons
+// of that side are split into parts by lag, so that row (column) k * parts + p is what a spike of
+// neuron k reaches `first lag + p` steps after it.
+struct Synapses {
+  const std::int64_t *row_ptr;      // [n_pre + 1]
+  const std::int32_t *post, *delay; // [n]; delay: null where all are the same
+  std::int32_t *cuts;               // [blocks + 1, rows]: where a block's synapses begin
+  const std::int32_t *column_ptr;   // [columns + 1], or null: nobody asks for columns
+  const std::uint32_t *column_pre;  // [n]: neuron, and above it by `shift` bits its lag
+  const std::int32_t *column_at;    // [n]: number of the synapse
+  std::int32_t shift, row_parts, column_parts, first_lag;
+  std::int32_t slowest, slots; // steps; slots: 0 where nothing is late
+  bool dendritic;
+  std::int32_t sent, arriving, past; // fields or none, see fastsnn/plan.py
+  std::int32_t n_past;               // variables of `past`
+  std::int32_t *lists;               // axonal: [slots, n_pre] ids of `sent`, then their numbers
+  Room ring;                         // see Listed
+  Room late;                         // dendritic: [slots, most own words] bits of `sent`
+  std::int64_t every;                // steps after which the rule consolidates, 0: never
+  Terminals terminals;
 };
 
 // Where spikes of sparse projections and drives arrive.  What is under way stands in a ring of
@@ -150,8 +188,8 @@ struct Tile {
 };
 
 struct Record {
-  std::int32_t field;
-  std::int64_t rows; // [rows, n] or [rows, n_index]
+  std::int32_t field, projection; // projection: whose listed synapses these are, or none
+  std::int64_t rows;              // [rows, n] or [rows, n_index]
   const std::int64_t *index;
   std::int64_t n_index, every, phase;
   unsigned char *dest;
@@ -183,6 +221,8 @@ struct Plan {
   std::int32_t *ring;                // [slots, places], whole numbers of the port's grain
   std::int64_t n_slots, n_places;    // n_slots: a power of two
   Room spiking;                      // own sources of a step: their number, then they
+  std::int64_t indexed;              // offset of the listed synapses
+  Room staged;                       // what they are about to deliver: places, then values
   std::uint64_t seed;
   // of a run
   std::int32_t n_records;

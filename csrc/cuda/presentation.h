@@ -3,6 +3,7 @@
 #pragma once
 
 #include "exchange.h"
+#include "indexed_learn.h"
 #include "normalise.h"
 
 namespace fastsnn::cuda {
@@ -51,12 +52,20 @@ FASTSNN_DEVICE void begin_presentation(const Block &k, Position &at) {
 }
 
 // the end of a presentation: normalise, and go on to the next sample or try again
-FASTSNN_DEVICE void end_presentation(Block &k, Position &at) {
+template <class Exchange> FASTSNN_DEVICE void end_presentation(Block &k, Position &at) {
   const Plan &plan = *k.plan;
   sync_block();
-  for (int q = 0; q < plan.n_projections && plan.normalize; ++q)
-    if (k.projections[q].norm != 0.0f)
-      normalise(k, k.projections[q]);
+  for (int q = 0; q < plan.n_projections && plan.normalize; ++q) {
+    const Projection &wires = k.projections[q];
+    if (wires.norm == 0.0f)
+      continue;
+    if constexpr (Exchange::plastic)
+      if (wires.kind == Kind::indexed) {
+        normalise_listed(k, wires);
+        continue;
+      }
+    normalise(k, wires);
+  }
   ++at.tries;
   const Retry &retry = plan.retry;
   at.t = 0;

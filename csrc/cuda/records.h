@@ -46,17 +46,22 @@ FASTSNN_DEVICE std::int64_t next_row(const Block &k, std::int64_t row) {
   return row + fewest;
 }
 
-FASTSNN_DEVICE void copy_records(const Block &k, const Now &now) {
+FASTSNN_DEVICE void copy_record(const Block &k, const Record &r, std::int64_t place) {
+  if (k.fields[r.field].item == 1)
+    copy_rows<std::uint8_t>(k, r, place);
+  else
+    copy_rows<float>(k, r, place);
+}
+
+// copy(record, place in its rows) of what is due
+template <class F> FASTSNN_DEVICE void copy_records(const Block &k, const Now &now, F copy) {
   for (int e = 0; e < k.plan->n_records; ++e) {
     const Record &r = k.plan->records[e];
     if (rows_until(r, now.row) > 0)
       continue;
     const std::int64_t row = r.phase + now.row,
                        place = r.every == 1 ? row : (row + 1) / r.every - 1;
-    if (k.fields[r.field].item == 1)
-      copy_rows<std::uint8_t>(k, r, place);
-    else
-      copy_rows<float>(k, r, place);
+    copy(r, place);
   }
 }
 

@@ -49,9 +49,10 @@ void set_population(Population &p, std::size_t k, const NetworkPlan &plan, const
 void set_projection(Projection &p, const std::uint8_t *mask, bool learning, bool one_element) {
   const bool changes = learning && (p.rule != none || p.decay != 1.0f);
   p.mask = mask;
-  p.learns = p.kind == Kind::dense && (mask || changes);
+  const bool listed = p.kind == Kind::indexed;
+  p.learns = (p.kind == Kind::dense || listed) && (mask || changes);
   p.events = changes && p.rule != none && p.per_event && !mask;
-  p.fused = !p.learns || (p.events && one_element && !p.lag);
+  p.fused = !listed && (!p.learns || (p.events && one_element && !p.lag));
   const RuleFacts facts = rule_facts(p.rule);
   p.has_own = learning && p.rule != none && (p.lag || facts.n_own_pre > 0 || facts.n_own_post > 0);
 }
@@ -80,7 +81,7 @@ void set_run(Built &built, const NetworkPlan &plan, const NetworkArgs &args, con
   for (std::size_t k = 0; k < built.projections.size(); ++k) {
     Projection &p = built.projections[k];
     set_projection(p, args.masks[k], args.learning, plan.batch == 1);
-    to.all_fused = to.all_fused && (p.kind != Kind::dense || p.fused);
+    to.all_fused = to.all_fused && (p.fused || (p.kind != Kind::dense && p.kind != Kind::indexed));
   }
 }
 
@@ -90,8 +91,9 @@ std::vector<Record> records_of(const Built &built, const NetworkArgs &args) {
     const int field = built.field_at(r.source);
     if (field == none)
       throw std::invalid_argument("a record of something that is no variable of the network");
-    out.push_back({field, r.row > 0 ? r.count / r.row : 0, r.index, r.n_index, r.every, r.phase,
-                   reinterpret_cast<unsigned char *>(r.dest)});
+    const int listed = built.listed_with(field);
+    out.push_back({field, listed, r.row > 0 ? r.count / r.row : 0, r.index, r.n_index, r.every,
+                   r.phase, reinterpret_cast<unsigned char *>(r.dest)});
   }
   return out;
 }

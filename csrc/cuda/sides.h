@@ -11,6 +11,7 @@ namespace fastsnn::cuda {
 struct NoRule {
   static constexpr int n_term = 0, n_synapse = 1, n_pre = 1, n_post = 1, n_pre_state = 0,
                        n_post_state = 0, n_param = 0, reward = none;
+  static constexpr bool consolidates = false;
   static constexpr bool pre_driven[] = {false};
   template <int K, class T> static FASTSNN_FN T term(const T *, const T *, T, const T *) {
     return 0;
@@ -155,10 +156,13 @@ template <class Rule, class Exchange> struct Sides {
 };
 
 // f(rule) for the rule of a projection
-template <class F> FASTSNN_DEVICE void of_rule(const Projection &wires, F f) {
+template <class Exchange, class F> FASTSNN_DEVICE void of_rule(const Projection &wires, F f) {
   if (wires.rule == none)
     return f(NoRule{});
-  dispatch(models::Rules{}, wires.rule, f);
+  if constexpr (Exchange::plastic)
+    dispatch(EveryRule{}, wires.rule, f);
+  else
+    dispatch(models::Rules{}, wires.rule, f);
 }
 
 } // namespace fastsnn::cuda

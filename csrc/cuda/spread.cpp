@@ -46,7 +46,7 @@ int threads_for(const NetworkPlan &plan, int team) {
   const std::int64_t words = (most_words(plan) + team - 1) / team * plan.batch;
   if (words < many_words)
     return most_threads / 2;
-  return plan.is_sparse() ? most_sparse_threads : most_threads;
+  return is_sparse(plan.grid()) ? most_sparse_threads : most_threads;
 }
 
 class Chooser {
@@ -56,10 +56,11 @@ public:
 
   Spread choose() const {
     const std::string &policy = wish_.policy;
-    if (plan_.is_sparse() && policy != "auto" && policy != "grid")
+    const bool sparse = is_sparse(plan_.grid());
+    if (sparse && policy != "auto" && policy != "grid")
       throw std::invalid_argument("policy '" + policy + "': a network with sparse projections, " +
                                   "drives or receptors is spread over a grid");
-    if (policy == "grid" || plan_.is_sparse())
+    if (policy == "grid" || sparse)
       return grid(wish_.blocks);
     if (policy == "cluster") {
       const Spread together = cluster(wish_.blocks);
@@ -83,7 +84,7 @@ private:
   Spread one_block() const {
     const Spread whole = spread(Policy::alone, 1, false);
     if (n_networks_ == 1 || wish_.threads > most_threads / 2 ||
-        n_networks_ <= resident_blocks(most_threads, most_shared()))
+        n_networks_ <= resident_blocks(Policy::grid, most_threads, most_shared()))
       return whole;
     Spread half = whole;
     half.shares = true;
@@ -101,16 +102,15 @@ private:
     return spread(Policy::cluster, team, false);
   }
   Spread grid(int blocks) const {
-    const bool sparse = plan_.is_sparse();
-    const int most_of_block = sparse ? most_sparse_threads : most_threads;
+    const Policy policy = plan_.grid();
+    const int most_of_block = is_sparse(policy) ? most_sparse_threads : most_threads;
     const int threads = wish_.threads > 0 ? wish_.threads : most_of_block;
     if (threads > most_of_block)
       throw std::invalid_argument("threads of a block: expected at most " +
                                   std::to_string(most_of_block) + " for this network");
-    const int resident = std::max(1, sparse ? resident_sparse_blocks(threads, most_shared())
-                                            : resident_blocks(threads, most_shared()));
+    const int resident = std::max(1, resident_blocks(policy, threads, most_shared()));
     const auto most = static_cast<int>(std::min<std::int64_t>(resident, words_));
-    return spread(sparse ? Policy::sparse : Policy::grid, blocks > 0 ? blocks : most, false);
+    return spread(policy, blocks > 0 ? blocks : most, false);
   }
   // clusters at a time; their blocks tell each other their spikes in shared memory
   int clusters(const Spread &s) const {
@@ -134,7 +134,7 @@ private:
 
   // all of them at once, each on as many multiprocessors as there are for it
   Spread for_many() const {
-    const int resident = std::max(1, resident_blocks(most_threads, most_shared()));
+    const int resident = std::max(1, resident_blocks(Policy::grid, most_threads, most_shared()));
     const Spread widest = cluster(0);
     // a few large ones would leave most of the device idle
     if (2 * n_networks_ * widest.team <= resident &&

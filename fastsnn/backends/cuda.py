@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.backends import cuda_sparse, events, pointers
+from fastsnn.backends import cuda_indexed, cuda_sparse, events, pointers
 from fastsnn.backends.interrupt import held_back
 from fastsnn.lowering import build
 from fastsnn.plan import Plan, RunArgs, RunReport
@@ -31,7 +31,7 @@ except ImportError as error:
 
 NAME = "cuda"
 DEVICES = ("cuda",)
-KINDS = ("dense", "one_to_one", "all_but_one")
+KINDS = ("dense", "one_to_one", "all_but_one", "indexed")
 OLDEST = (8, 0)
 STEPS_OF_A_LAUNCH = 4096
 
@@ -54,10 +54,11 @@ class Engine:
             )
         if beyond := plan.beyond(KINDS):
             return beyond
-        if refused := cuda_sparse.refusal(plan):
+        if refused := cuda_sparse.refusal(plan) or cuda_indexed.refusal(plan):
             return refused
         models = [p.model for p in plan.populations if not p.is_input]
         models += [p.rule for p in plan.projections if p.rule]
+        models += [p.terminal.model for p in plan.projections if p.terminal]
         own = [m.__name__ for m in models if not build.is_built_in(m)]
         if own:
             return f"the model {own[0]} is not built in; the torch backend runs every model."
@@ -114,6 +115,9 @@ class ReplicaProgram:
 
     def _dict(self, plan: Plan) -> dict[str, Any]:
         made = pointers.plan_dict(plan, self._keep)
+        for p, own in zip(plan.projections, made["projections"], strict=True):
+            if p.kind == "indexed":
+                own["columns"] = cuda_indexed.columns(p, self._keep)
         return made | {"rows": cuda_sparse.rows(plan, made, self._keep)} if plan.ports else made
 
     def explain(self) -> str:

@@ -41,6 +41,7 @@ def header() -> str:
         # apart, for not every engine has receptors
         ("NeuronsWithReceptors", [m for m in neurons if m.receptors()]),
         ("Rules", [m for m in rules if not m.host_only]),
+        ("Terminals", [m for m in neurons if issubclass(m, models.Terminal)]),
         ("HostRules", [m for m in rules if m.host_only]),
     ):
         parts.append(f"using {name} = List<{', '.join(m.__name__ for m in listed)}>;")

@@ -29,6 +29,13 @@ template <class T> T shuffle(T value, int from_lane) {
   return value;
 }
 
+inline std::uint32_t match(int value) {
+  std::uint32_t same = 0;
+  for (int lane = 0; lane < 32; ++lane)
+    same |= static_cast<std::uint32_t>(shuffle(value, lane) == value) << lane;
+  return same;
+}
+
 inline unsigned char *shared_memory() { return emulation::here().block->shared_memory(); }
 template <class T> T load_fresh(const T *p) { return *p; }
 template <class T> void store_fresh(T *p, std::type_identity_t<T> value) { *p = value; }
