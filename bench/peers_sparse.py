@@ -60,11 +60,11 @@ def balanced(n: int, seed: int, threads: int) -> Network:
     return net
 
 
-def stdp(n: int, seed: int, threads: int) -> Network:
+def stdp(n: int, seed: int, threads: int, backend: str = "cpu") -> Network:
     """Plastic synapses between neurons that fire by themselves, as `peer_brian2.stdp`."""
     from fastsnn.models import PairSTDP
 
-    net = Network(dt=0.1, seed=seed, backend="cpu", threads=threads)
+    net = Network(dt=0.1, seed=seed, backend=backend, threads=threads)
     draw = torch.Generator().manual_seed(seed)
     rest = 21.0 + 4.0 * torch.rand(n, generator=draw)
     # a leak of 10 nS: 1 pA is 0.1 mV

@@ -227,4 +227,6 @@ def test_floor_of_a_sparse_network_is_a_barrier_or_its_synapses() -> None:
     found = network_floor(row, rates)
     assert found is not None
     assert (found.name, found.seconds) == ("synapses", 4e7 / 5e12)
+    row["bytes_per_event"] = 28.0
+    assert network_floor(row, rates) == Floor(28e7 / 5e12, "synapses")
     assert network_floor(row, Rates([])) is None

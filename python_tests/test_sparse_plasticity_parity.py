@@ -58,11 +58,17 @@ def nets(draw) -> dict:
 
 
 def outcome(
-    case: dict, backend: str, threads: int | None, tmp_path, steps: int = 23
+    case: dict,
+    backend: str,
+    threads: int | None,
+    tmp_path,
+    steps: int = 23,
+    device: str | None = None,
 ) -> dict[str, torch.Tensor]:
     """State after a sequence of runs."""
+    where = {"backend": backend, "threads": threads, "device": device}
     n_pre, n_post = case["sizes"]
-    net = Network(dt=1.0, seed=5, backend=backend, threads=threads, dtype=case["dtype"])
+    net = Network(dt=1.0, seed=5, dtype=case["dtype"], **where)
     source = "post" if case["recurrent"] else "pre"
     net.population("pre", models.Input(), n_pre)
     net.population("post", models.LIF(tau_m=20.0, t_refrac=2.0), n_post)
@@ -80,7 +86,7 @@ def outcome(
             net.reset_state()
         if act == "save":
             net.save(tmp_path / "net")
-            net = Network.load(tmp_path / "net", backend=backend, threads=threads)
+            net = Network.load(tmp_path / "net", **where)
         masks = None
         if case["mask"] is not None and act == "still":
             masks = {"c": torch.rand(len(case["w"]), generator=g) < case["mask"]}

@@ -80,11 +80,12 @@ def floor(row: Row, rates: Rates) -> Floor | None:
 
 
 def network_floor(row: Row, rates: Rates) -> Floor | None:
-    """Of a row of kind "network": a barrier, or 4 bytes of every synapse that a spike crosses."""
-    read = rates.read(4.0 * row["synapses"])
+    """Of a row of kind "network": a barrier, or what a spike moves of every synapse."""
+    each = row.get("bytes_per_event", 4.0)
+    read = rates.read(each * row["synapses"])
     found = [rates.barrier(row["n"])]
     if read:
-        found.append(Floor(4.0 * row["events_per_step"] / read, "synapses"))
+        found.append(Floor(each * row["events_per_step"] / read, "synapses"))
     return max((f for f in found if f), key=lambda f: f.seconds, default=None)
 
 

@@ -8,6 +8,8 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -50,6 +52,8 @@ def checks(backend: str, device: str, dry: bool) -> Iterator[tuple[str, Callable
             yield f"random sparse networks {k}", lambda k=k: sparse_networks(backend, k, 12)
         for rule in ("MSTDPET",) if dry else _rules():
             yield f"rule {rule}", lambda rule=rule: rule_agrees(place, rule, dry)
+        for k in range((1 if dry else 8) * (backend in ("cuda", "cpu"))):
+            yield f"listed synapses {k}", lambda k=k: listed(place, k, 2 if dry else 12)
 
 
 def _same(case: Any, setting: Setting) -> None:
@@ -114,6 +118,22 @@ def _of_many(strategy: Any, check: Callable[[Any], None], k: int, examples: int)
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     seed(k)(quiet(given(strategy)(lambda drawn: check(drawn))))()
+
+
+def listed(place: dict[str, str], k: int, examples: int) -> None:
+    """Networks of synapses in lists, which learn, drawn by hypothesis, as in the tests."""
+    tests = _tests("test_sparse_plasticity_parity")
+
+    def check(case: Any) -> None:
+        case["dtype"] = torch.float32
+        with TemporaryDirectory() as folder:
+            want = tests.outcome(case, "torch", None, Path(folder))
+            got = tests.outcome(case, place["backend"], None, Path(folder), device=place["device"])
+        wrong = [name for name, x in want.items() if not torch.equal(got[name].cpu(), x)]
+        if wrong:
+            raise AssertionError(f"{', '.join(wrong)} differ from 'torch'\n{case}")
+
+    _of_many(tests.nets(), check, k, examples)
 
 
 def rule_agrees(place: dict[str, str], rule: str, dry: bool) -> None:
