@@ -181,7 +181,7 @@ class Plan:
             if p.kind not in kinds:
                 return f"projection '{p.name}' is of kind '{p.kind}', it runs {', '.join(kinds)}."
             if p.rule and p.rule.host_only and "indexed" not in kinds:
-                return f"the rule {p.rule.__name__} of '{p.name}' needs the backend cpu or torch."
+                return f"the rule {p.rule.__name__} of '{p.name}' needs the backend cpu, cuda or torch."
         return None
 
     def ends(self, p: SparsePlan) -> tuple[int, int, bool]:

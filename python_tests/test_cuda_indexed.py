@@ -182,6 +182,20 @@ def test_power_law_agrees_to_rounding(kind):
         torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-5)
 
 
+def test_power_law_of_a_dense_projection_runs_too():
+    states = []
+    for backend in ("torch", "cuda-grid-3"):
+        net = Network(seed=2, backend=backend)
+        net.population("in", models.Input(), 20)
+        net.population("out", models.LIF(), 40)
+        net.projection("in", "out", Dense(torch.full((20, 40), 6.0)), rule=models.PowerSTDP())
+        net.run(40.0, {"in": Poisson(torch.full((1, 20), 100.0))})
+        states.append(net.state_dict())
+    assert len(states[0]["in->out.w"].unique()) > 10
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-5)
+
+
 def test_hpc_benchmark_is_that_of_the_cpu():
     recipe, spikes, states = NETWORKS["hpc-benchmark"], [], []
     for backend in ("cpu", "cuda-grid-3"):
