@@ -181,7 +181,8 @@ class Plan:
             if p.kind not in kinds:
                 return f"projection '{p.name}' is of kind '{p.kind}', it runs {', '.join(kinds)}."
             if p.rule and p.rule.host_only and "indexed" not in kinds:
-                return f"the rule {p.rule.__name__} of '{p.name}' needs the backend cpu, cuda or torch."
+                rule = p.rule.__name__
+                return f"the rule {rule} of '{p.name}' needs the backend cpu, cuda or torch."
         return None
 
     def ends(self, p: SparsePlan) -> tuple[int, int, bool]:

@@ -2,80 +2,12 @@
 #include "builder.h"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
 namespace fastsnn::cuda {
 
-Room Rooms::take(std::int64_t bytes) {
-  if (fits(bytes)) {
-    const Room room{shared_};
-    shared_ += rounded(bytes);
-    return room;
-  }
-  const Room room{~scratch_};
-  scratch_ += rounded(bytes);
-  return room;
-}
-
-std::vector<unsigned char> Built::bytes() const {
-  std::vector<unsigned char> out(plan.bytes);
-  std::memcpy(out.data(), &plan, sizeof plan);
-  const auto put = [&](std::int64_t offset, const auto &items) {
-    if (!items.empty())
-      std::memcpy(out.data() + offset, items.data(), items.size() * sizeof items[0]);
-  };
-  put(plan.populations, populations);
-  put(plan.projections, projections);
-  put(plan.fields, fields);
-  put(plan.ports, ports);
-  put(plan.drives, drives);
-  put(plan.tiles, tiles);
-  put(plan.indexed, indexed);
-  return out;
-}
-
-Policy NetworkPlan::grid() const {
-  const auto plastic = [](const ProjectionPlan &p) {
-    return p.kind == fastsnn::Kind::indexed ||
-           (p.has_rule && rule_facts(rule_index(p.rule_name.c_str())).host_only);
-  };
-  const auto receives = [](const PopulationPlan &p) {
-    return !p.is_input && neuron_facts(neuron_index(p.model.c_str())).n_receptor > 0;
-  };
-  if (std::any_of(projections.begin(), projections.end(), plastic))
-    return Policy::plastic;
-  if (!ports.empty() || std::any_of(populations.begin(), populations.end(), receives))
-    return Policy::sparse;
-  return Policy::grid;
-}
-
-int Built::field_at(const void *tensor) const {
-  for (std::size_t k = 0; k < fields.size(); ++k)
-    if (fields[k].home == tensor)
-      return static_cast<int>(k);
-  return none;
-}
-
-int Built::listed_with(int field) const {
-  for (std::size_t q = 0; q < projections.size(); ++q) {
-    const Projection &p = projections[q];
-    const std::int32_t *end = std::end(p.synapse);
-    if (p.indexed != none && (p.w == field || std::find(p.synapse, end, field) != end))
-      return static_cast<int>(q);
-  }
-  return none;
-}
-
 namespace {
-
-// limit_state and its kin hold what the built-in models need; kernels check it when they are
-// compiled
-template <class Given> void limit(const Given &given, int most, const std::string &owner) {
-  if (given.size() > static_cast<std::size_t>(most))
-    throw std::invalid_argument(owner + ": more variables than the cuda backend has room for");
-}
 
 class Builder {
 public:
@@ -244,21 +176,7 @@ private:
 
   void add_synapses(const ProjectionPlan &p, const Columns &columns, Projection &out) {
     out.indexed = static_cast<std::int32_t>(to_.indexed.size());
-    Synapses s{};
-    s.row_ptr = p.synapses.row_ptr;
-    s.post = p.synapses.post;
-    s.delay = p.synapses.delays;
-    s.column_ptr = columns.ptr;
-    s.column_pre = columns.pre;
-    s.column_at = columns.at;
-    s.shift = columns.shift;
-    s.slowest = static_cast<std::int32_t>(p.synapses.delay);
-    s.slots = p.sent ? s.slowest + p.dendritic : 0;
-    s.dendritic = p.dendritic;
-    s.row_parts = s.delay && !p.dendritic ? s.slowest : 1;
-    s.column_parts = s.delay && p.dendritic ? s.slowest : 1;
-    s.first_lag = p.dendritic + (s.delay ? 0 : s.slowest - 1);
-    s.every = p.every;
+    Synapses s = synapses_of(p, columns);
     const std::int64_t n_pre = to_.populations[p.source].n;
     s.cuts = static_cast<std::int32_t *>(reserve_(4 * n_pre * s.row_parts * (spread_.team + 1)));
     const int late = p.dendritic ? p.target : p.source;
@@ -266,37 +184,17 @@ private:
       return p.dendritic || !home ? field(home, rows, item, late, false)
                                   : field_at_home(home, rows, item, late);
     };
-    s.n_past = p.past ? static_cast<std::int32_t>((p.dendritic ? p.post : p.pre).size()) : 0;
     s.sent = under_way(p.sent, s.slots, 1);
     s.past = under_way(p.past, std::int64_t(s.slots) * s.n_past, 4);
     s.arriving = field(p.arriving, s.slowest, 4, p.target, false);
     if (s.slots > 0 && !p.dendritic)
       s.lists = static_cast<std::int32_t *>(reserve_(4 * s.slots * (n_pre + 1)));
-    s.terminals.model = none;
-    if (p.terminal)
-      add_terminals(*p.terminal, p, s.terminals);
+    if (p.terminal) {
+      for (std::size_t e = 0; e < p.terminal->state.size(); ++e)
+        s.terminals.state[e] = field(p.terminal->state[e], 1, 4, p.source, false);
+      s.terminals.published = static_cast<float *>(reserve_(8 * n_pre * p.terminal->state.size()));
+    }
     to_.indexed.push_back(s);
-  }
-
-  void add_terminals(const PopulationPlan &from, const ProjectionPlan &p, Terminals &out) {
-    out.model = terminal_index(from.model.c_str());
-    if (out.model == none)
-      throw std::invalid_argument("projection '" + p.name +
-                                  "': no such model of terminals in the cuda engine");
-    limit(from.state, limit_state, p.name);
-    limit(from.param, limit_state, p.name);
-    out.n_state = static_cast<std::int32_t>(from.state.size());
-    out.efficacy = p.efficacy;
-    for (std::size_t e = 0; e < from.state.size(); ++e) {
-      out.state[e] = field(from.state[e], 1, 4, p.source, false);
-      out.init[e] = from.init[e].ptr;
-      out.init_each[e] = from.init[e].len > 1;
-    }
-    for (std::size_t e = 0; e < from.param.size(); ++e) {
-      out.param[e] = from.param[e].ptr;
-      out.param_each[e] = from.param[e].len > 1;
-    }
-    out.published = static_cast<float *>(reserve_(8 * from.n * from.state.size()));
   }
 
   // what a projection asks of its source

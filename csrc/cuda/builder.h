@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "../plan.h"
@@ -77,6 +79,16 @@ struct Built {
   int field_at(const void *tensor) const;   // none: there is none
   int listed_with(int field) const;         // projection whose listed synapses have it, or none
 };
+
+// all but its fields and the memory that a spread asks for
+Synapses synapses_of(const ProjectionPlan &, const Columns &);
+
+// limit_state and its kin hold what the built-in models need; kernels check it when they are
+// compiled
+template <class Given> void limit(const Given &given, int most, const std::string &owner) {
+  if (given.size() > static_cast<std::size_t>(most))
+    throw std::invalid_argument(owner + ": more variables than the cuda backend has room for");
+}
 
 inline std::int64_t words_of(std::int64_t n) { return (n + 31) / 32; }
 
