@@ -46,6 +46,7 @@ __all__ = ["spreads"]  # a fixture
 def test_random_network_is_bit_identical_however_it_is_spread(
     case, grid, steps, shared, tmp_path_factory
 ):
+    case["dtype"] = torch.float32
     folder = tmp_path_factory.mktemp("nets")
     want = outcome(case, "torch", None, folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -66,6 +66,7 @@ def _bench(dry: bool) -> Iterator[Item]:
         yield from _updates(place, dry)
         yield _talk(place)
     yield from _networks(fast)
+    yield from _networks(_learning(fast), networks.LEARNING)
     yield _layers()
     yield from _diehl_cook(places.reference(), _WIDTHS[:1], dry)
     for place in fast:
@@ -79,6 +80,8 @@ def _bench(dry: bool) -> Iterator[Item]:
             yield from _diehl_cook(place, _WIDTHS[1:2], dry, sizes=(100, 1600, 6400))
     yield from _headline(places.reference(), dry)
     yield from _diehl_cook(places.reference(), _some(_WIDTHS[2:], dry), dry)
+    if not dry:
+        yield from _networks(_learning(fast), networks.LARGE)
 
 
 def _diehl_cook(
@@ -153,11 +156,18 @@ def _talk(place: tuple[str, str]) -> Item:
     return Item(f"launches on {backend}", do, 60.0)
 
 
-def _networks(fast: list[tuple[str, str]]) -> Iterator[Item]:
+def _networks(
+    fast: list[tuple[str, str]], cases: Iterable[networks.Sparse] = networks.ALL
+) -> Iterator[Item]:
     """Sparse networks on each of these backends."""
     for backend, _ in fast:
-        for case in networks.ALL:
+        for case in cases:
             yield Item(f"{case.name} on {backend}", partial(_network, case, backend), 100.0)
+
+
+def _learning(fast: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The backend among these that runs every rule on listed synapses."""
+    return [place for place in fast if place[0] in ("cuda", "cpu")]
 
 
 def _network(case: networks.Sparse, backend: str, dry: bool) -> Iterable[Row]:
