@@ -154,6 +154,7 @@ inline vf floor(vf x) {
 
 // any address of a float; not memcpy, which the compiler takes for a write to anything
 typedef float f32x16_anywhere __attribute__((vector_size(64), aligned(4)));
+typedef std::int32_t i32x16_anywhere __attribute__((vector_size(64), aligned(4)));
 inline vf load(const float *p) { return f32x16(*reinterpret_cast<const f32x16_anywhere *>(p)); }
 inline void store(float *p, vf x) { *reinterpret_cast<f32x16_anywhere *>(p) = x.v; }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 #include "../kernels.h"
 #include "../philox16.h"
@@ -25,18 +25,46 @@ inline vr load_column(Column c, std::int64_t j, int count) {
 constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
 
 template <class Model> class PopulationSkeleton final : public PopulationKernel {
+  static constexpr int n_ports = 1 + Model::n_receptor;
+
+  // what arrives at a port, if that is one row, or whole numbers
+  struct Port {
+    const real *row = nullptr;
+    std::int32_t *whole = nullptr;
+    real grain = 0.0f;
+  };
+
+  // what one batch element needs, in registers instead of behind pointers
+  struct Row {
+    real *state[at_least_one(Model::n_state)], *x, *summed;
+    const real *inject_v;
+    Port port[n_ports];
+    std::int32_t *ids;
+    std::int32_t n_ids;
+    Column decay_x;
+
+    Row(const PopulationData &d, const Advance &a, std::int32_t b)
+        : x(d.x ? d.x + b * d.n : nullptr), summed(d.summed ? d.summed + b * d.n : nullptr),
+          inject_v(a.inject_v), ids(a.ids + b * a.ids_stride + a.first), n_ids(a.n_ids[b]),
+          decay_x(d.decay_x) {
+      for (int k = 0; k < Model::n_state; ++k)
+        state[k] = d.state[k] + b * d.n;
+      for (int k = 0; k < n_ports; ++k)
+        if (const std::int64_t at = k * static_cast<std::int64_t>(d.batch) + b; a.n_currents[at])
+          port[k] = {a.currents[at]->row, a.currents[at]->whole, a.currents[at]->grain};
+    }
+  };
+
   // what a model may ask for besides its variables
-  struct Context {
+  template <bool simple> struct Context {
     const PopulationData &d;
     const Advance &a;
+    const Row &r;
     std::int64_t j, row; // first neuron, offset of the batch element
     int count;
     std::int32_t b;
 
-    [[gnu::always_inline]] vr receptor(int k) const {
-      const std::int64_t port = (k + 1) * static_cast<std::int64_t>(d.batch) + b;
-      return sum_currents(a.currents[port], a.n_currents[port], j, count);
-    }
+    [[gnu::always_inline]] vr receptor(int k) const { return arriving(*this, k + 1); }
     vr rand(int draw) const {
       if (a.uniform && draw == 0)
         return load_n(a.uniform + row + j, count);
@@ -59,42 +87,57 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     }
   };
 
-  // whole numbers are padded to groups
-  [[gnu::always_inline]] static vr take(const Current &c, std::int64_t j) {
-    i32x16 whole;
-    const i32x16 zero = {};
-    std::memcpy(&whole, c.whole + j, sizeof whole);
-    std::memcpy(c.whole + j, &zero, sizeof zero);
-    return vr::from(whole) * vr(c.grain);
+  // whole numbers are padded to groups; not memcpy, after which all pointers would be read again
+  [[gnu::always_inline]] static vr take(std::int32_t *sums, real grain, std::int64_t j) {
+    auto &whole = *reinterpret_cast<i32x16_anywhere *>(sums + j);
+    const i32x16 taken = whole;
+    whole = i32x16{};
+    return vr::from(taken) * vr(grain);
   }
 
-  [[gnu::always_inline]] static vr sum_currents(const Current *c, std::int32_t n, std::int64_t j,
-                                                int count) {
-    // most often; what is called leaves no vector in its register
-    if (n == 0)
-      return vr(0.0f);
-    if (n == 1 && c->whole && !c->bias)
-      return take(*c, j);
-    return sum_any(c, n, j, count);
+  // simple: at every port arrives a row, or whole numbers, or nothing
+  static bool is_simple(const Advance &a, std::int64_t batch) {
+    bool simple = true;
+    for (std::int64_t at = 0; at < n_ports * batch; ++at) {
+      const Current &c = *a.currents[at];
+      simple = simple &&
+               (a.n_currents[at] == 0 || (a.n_currents[at] == 1 && !c.bias && (c.row || c.whole)));
+    }
+    return simple;
   }
 
-  static vr sum_any(const Current *c, std::int32_t n, std::int64_t j, int count) {
-    vr sum(0.0f);
+  template <bool simple>
+  [[gnu::always_inline]] static vr arriving(const Context<simple> &at, int port) {
+    if constexpr (!simple) {
+      const std::int64_t of = port * static_cast<std::int64_t>(at.d.batch) + at.b;
+      if (at.a.n_currents[of] == 0)
+        return vr(0.0f);
+      return sum(at.a.currents[of], at.a.n_currents[of], at.j, at.count);
+    }
+    const Port &p = at.r.port[port];
+    if (p.whole)
+      return take(p.whole, p.grain, at.j);
+    return p.row ? load_n(p.row + at.j, at.count) : vr(0.0f);
+  }
+
+  // what is called leaves no vector in its register
+  static vr sum(const Current *c, std::int32_t n, std::int64_t j, int count) {
+    vr total(0.0f);
     for (std::int32_t k = 0; k < n; ++k) {
       vr part;
       if (c[k].row) {
         part = load_n(c[k].row + j, count);
       } else if (c[k].whole) {
-        part = take(c[k], j);
+        part = take(c[k].whole, c[k].grain, j);
       } else {
         const vm on = load_mask(c[k].gate + j, count);
         part = where(on, load_column(c[k].on, j, count), vr(c[k].off));
       }
       if (c[k].bias)
         part = part + load_n(c[k].bias + j, count);
-      sum = k == 0 ? part : sum + part;
+      total = k == 0 ? part : total + part;
     }
-    return sum;
+    return total;
   }
 
   // neurons that go through the batch together: few enough for what the batch shares to stay in
@@ -107,12 +150,29 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     vr n_spikes[tile_groups];
   };
 
-  template <bool scalar>
-  [[gnu::always_inline]] static void before(const PopulationData &d, vr *param, vr *shared,
-                                            std::int64_t j, int count) {
-    if constexpr (!scalar)
+  // parameters of a group: what all neurons have in common is read once
+  template <bool scalar> struct Params {
+    vr of[at_least_one(Model::n_param)];
+    int n_varied = 0, varied[at_least_one(Model::n_param)];
+    const real *from[at_least_one(Model::n_param)];
+
+    explicit Params(const PopulationData &d) {
       for (int k = 0; k < Model::n_param; ++k)
-        param[k] = load_column(d.param[k], j, count);
+        if (scalar || d.param[k].len == 1) {
+          of[k] = vr(*d.param[k].ptr);
+        } else {
+          from[n_varied] = d.param[k].ptr;
+          varied[n_varied++] = k;
+        }
+    }
+    [[gnu::always_inline]] void load(std::int64_t j, int count) {
+      for (int k = 0; k < n_varied && !scalar; ++k)
+        of[varied[k]] = load_n(from[k] + j, count);
+    }
+  };
+
+  [[gnu::always_inline]] static void before(const PopulationData &d, const vr *param, vr *shared,
+                                            std::int64_t j, int count) {
     for (int k = 0; k < Model::n_shared; ++k)
       shared[k] = load_n(d.shared[k] + j, count);
     vr n_sent(0.0f);
@@ -122,45 +182,19 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     Model::before(shared, n_sent, param);
   }
 
-  // what one batch element needs, in registers instead of behind pointers
-  struct Row {
-    real *state[at_least_one(Model::n_state)], *x, *summed;
-    const real *inject_v;
-    const Current &current; // the first
-    std::int32_t *ids;
-    std::int32_t n_ids;
-    Column decay_x;
-
-    Row(const PopulationData &d, const Advance &a, std::int32_t b)
-        : x(d.x ? d.x + b * d.n : nullptr), summed(d.summed ? d.summed + b * d.n : nullptr),
-          inject_v(a.inject_v), current(*a.currents[b]), ids(a.ids + b * a.ids_stride + a.first),
-          n_ids(a.n_ids[b]), decay_x(d.decay_x) {
-      for (int k = 0; k < Model::n_state; ++k)
-        state[k] = d.state[k] + b * d.n;
-    }
-  };
-
-  // what i_syn is: one row and nothing else, whole numbers and nothing else, or anything
-  enum class Only { row, whole, any };
-
-  template <Only only>
+  template <bool simple>
   [[gnu::always_inline]] static void group(const PopulationData &d, const Advance &a,
                                            const vr *param, const vr *shared, vr &n_spikes, Row &r,
                                            std::int64_t j, int count, std::int32_t b) {
-    vr i_syn;
-    if constexpr (only == Only::row)
-      i_syn = load_n(r.current.row + j, count);
-    else if constexpr (only == Only::whole)
-      i_syn = take(r.current, j);
-    else
-      i_syn = sum_currents(a.currents[b], a.n_currents[b], j, count);
+    const std::int64_t row = b * d.n, at = row + j;
+    const Context<simple> context{d, a, r, j, row, count, b};
+    vr i_syn = arriving(context, 0);
     vr state[at_least_one(Model::n_state)];
     for (int k = 0; k < Model::n_state; ++k)
       state[k] = load_n(r.state[k] + j, count);
     if constexpr (Model::v >= 0)
       if (r.inject_v)
         state[Model::v] = state[Model::v] + load_n(r.inject_v + j, count);
-    const std::int64_t row = b * d.n, at = row + j;
     vm last = none();
     if constexpr (Model::uses_spike || Model::n_window > 0)
       last = load_mask(d.spike + at, count);
@@ -168,7 +202,6 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       const Window &w = d.window[k];
       store_n(w.ptr + a.slot[k] * d.batch * d.n + at, w.of_spike ? ones(last) : i_syn, count);
     }
-    const Context context{d, a, j, row, count, b};
     vm spike = Model::step(state, shared, i_syn, last, param, context);
     for (int k = 0; k < Model::n_state; ++k)
       store_n(r.state[k] + j, state[k], count);
@@ -191,71 +224,62 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       store_n(d.shared[k] + j, shared[k], count);
   }
 
-  // f(group of the range, first neuron, how many neurons)
-  template <class F> static void for_groups(Range range, F f) {
+  // f(group of the range, first neuron, how many neurons).  Whole groups get code of their own, in
+  // place: a call for each would pass its vectors through memory.
+  template <class F> [[gnu::always_inline]] static void for_groups(Range range, F f) {
     int g = 0;
     std::int64_t j = range.begin;
     for (; j + lanes <= range.end; j += lanes)
-      f(g++, j, lanes);
+      f(g++, j, std::integral_constant<int, lanes>());
     if (j < range.end)
       f(g, j, static_cast<int>(range.end - j));
   }
 
   // a batch of one: nothing leaves the registers between the three parts
-  template <bool scalar, Only only>
-  static void single(const PopulationData &d, const Advance &a, vr *param) {
+  template <bool scalar, bool simple>
+  static void single(const PopulationData &d, const Advance &a) {
     Row r(d, a, 0);
-    for_groups(a.range, [&](int, std::int64_t j, int count) {
+    Params<scalar> param(d);
+    for_groups(a.range, [&](int, std::int64_t j, auto count) __attribute__((always_inline)) {
       vr shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
-      before<scalar>(d, param, shared, j, count);
-      group<only>(d, a, param, shared, n_spikes, r, j, count, 0);
-      after(d, param, shared, n_spikes, j, count);
+      param.load(j, count);
+      before(d, param.of, shared, j, count);
+      group<simple>(d, a, param.of, shared, n_spikes, r, j, count, 0);
+      after(d, param.of, shared, n_spikes, j, count);
     });
     a.n_ids[0] = r.n_ids;
   }
 
-  template <bool scalar, Only only>
-  static void row(const PopulationData &d, const Advance &a, Tile &tile, Range range,
-                  std::int32_t b) {
+  template <bool scalar, bool simple>
+  [[gnu::always_inline]] static void row(const PopulationData &d, const Advance &a, Tile &tile,
+                                         Range range, std::int32_t b) {
     Row r(d, a, b);
-    for_groups(range, [&](int g, std::int64_t j, int count) {
-      group<only>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j, count,
-                  b);
+    for_groups(range, [&](int g, std::int64_t j, auto count) __attribute__((always_inline)) {
+      group<simple>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j, count,
+                    b);
     });
     a.n_ids[b] = r.n_ids;
   }
 
-  static Only only(const Advance &a, std::int32_t b) {
-    const Current &c = *a.currents[b];
-    if (a.n_currents[b] != 1 || c.bias)
-      return Only::any;
-    return c.row ? Only::row : c.whole ? Only::whole : Only::any;
-  }
-
   template <bool scalar> static void step(const PopulationData &d, const Advance &a) {
+    const bool simple = is_simple(a, d.batch);
+    if (d.batch == 1)
+      return simple ? single<scalar, true>(d, a) : single<scalar, false>(d, a);
     Tile tile;
     for (int k = 0; k < Model::n_param && scalar; ++k)
       tile.param[0][k] = vr(*d.param[k].ptr);
-    if (d.batch == 1) {
-      // what a model with receptors gets at i_syn is seldom worth code of its own
-      if constexpr (Model::n_receptor == 0) {
-        if (only(a, 0) == Only::row)
-          return single<scalar, Only::row>(d, a, tile.param[0]);
-        if (only(a, 0) == Only::whole)
-          return single<scalar, Only::whole>(d, a, tile.param[0]);
-      }
-      return single<scalar, Only::any>(d, a, tile.param[0]);
-    }
     constexpr std::int64_t width = tile_groups * lanes;
     for (std::int64_t first = a.range.begin; first < a.range.end; first += width) {
       const Range range = {first, std::min(first + width, a.range.end)};
       for_groups(range, [&](int g, std::int64_t j, int count) {
-        before<scalar>(d, tile.param[scalar ? 0 : g], tile.shared[g], j, count);
+        vr *const param = tile.param[scalar ? 0 : g];
+        for (int k = 0; k < Model::n_param && !scalar; ++k)
+          param[k] = load_column(d.param[k], j, count);
+        before(d, param, tile.shared[g], j, count);
         tile.n_spikes[g] = vr(0.0f);
       });
       for (std::int32_t b = 0; b < d.batch; ++b)
-        only(a, b) == Only::row ? row<scalar, Only::row>(d, a, tile, range, b)
-                                : row<scalar, Only::any>(d, a, tile, range, b);
+        simple ? row<scalar, true>(d, a, tile, range, b) : row<scalar, false>(d, a, tile, range, b);
       for_groups(range, [&](int g, std::int64_t j, int count) {
         after(d, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], j, count);
       });
