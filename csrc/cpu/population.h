@@ -152,7 +152,7 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
 
   // parameters of a group: what all neurons have in common is read once
   template <bool scalar> struct Params {
-    vr of[at_least_one(Model::n_param)];
+    vr of[at_least_one(Model::n_param)] = {};
     int n_varied = 0, varied[at_least_one(Model::n_param)];
     const real *from[at_least_one(Model::n_param)];
 
