@@ -22,6 +22,8 @@ inline vr load_column(Column c, std::int64_t j, int count) {
   return c.len == 1 ? vr(*c.ptr) : load_n(c.ptr + j, count);
 }
 
+#define FASTSNN_IN_PLACE __attribute__((always_inline))
+
 constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
 
 template <class Model> class PopulationSkeleton final : public PopulationKernel {
@@ -224,47 +226,93 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
       store_n(d.shared[k] + j, shared[k], count);
   }
 
-  // f(group of the range, first neuron, how many neurons).  Whole groups get code of their own, in
-  // place: a call for each would pass its vectors through memory.
-  template <class F> [[gnu::always_inline]] static void for_groups(Range range, F f) {
-    int g = 0;
+  // Copies of a step for what is most common: whole groups, and one thing at most that arrives at a
+  // port.  They stand in place, for a call would pass vectors through memory.  Where 16 numbers are
+  // many registers, copies take longer in compiling than they are worth.
+  static constexpr bool has_copies = sizeof(real) == sizeof(float);
+
+  // f(group of the range, first neuron) of whole groups; returns what is left
+  template <class F> [[gnu::always_inline]] static Range for_whole_groups(Range range, F f) {
     std::int64_t j = range.begin;
-    for (; j + lanes <= range.end; j += lanes)
-      f(g++, j, std::integral_constant<int, lanes>());
-    if (j < range.end)
-      f(g, j, static_cast<int>(range.end - j));
+    for (int g = 0; j + lanes <= range.end; j += lanes)
+      f(g++, j);
+    return {j, range.end};
   }
 
-  // a batch of one: nothing leaves the registers between the three parts
+  // f(group of the range, first neuron, how many neurons)
+  template <class F> static void for_groups(Range range, F f) {
+    int g = 0;
+    for (std::int64_t j = range.begin; j < range.end; j += lanes)
+      f(g++, j, static_cast<int>(std::min<std::int64_t>(lanes, range.end - j)));
+  }
+
+  // a group in a batch of one: nothing leaves the registers between the three parts
   template <bool scalar, bool simple>
-  static void single(const PopulationData &d, const Advance &a) {
-    Row r(d, a, 0);
+  [[gnu::always_inline]] static void alone(const PopulationData &d, const Advance &a,
+                                           Params<scalar> &param, Row &r, std::int64_t j,
+                                           int count) {
+    vr shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
+    param.load(j, count);
+    before(d, param.of, shared, j, count);
+    group<simple>(d, a, param.of, shared, n_spikes, r, j, count, 0);
+    after(d, param.of, shared, n_spikes, j, count);
+  }
+
+  template <bool scalar>
+  static Range whole_groups_alone(const PopulationData &d, const Advance &a, Row &given) {
     Params<scalar> param(d);
-    for_groups(a.range, [&](int, std::int64_t j, auto count) __attribute__((always_inline)) {
-      vr shared[at_least_one(Model::n_shared)], n_spikes(0.0f);
-      param.load(j, count);
-      before(d, param.of, shared, j, count);
-      group<simple>(d, a, param.of, shared, n_spikes, r, j, count, 0);
-      after(d, param.of, shared, n_spikes, j, count);
+    Row r = given;
+    const Range left = for_whole_groups(a.range, [&](int, std::int64_t j) FASTSNN_IN_PLACE {
+      alone<scalar, true>(d, a, param, r, j, lanes);
     });
+    given.n_ids = r.n_ids;
+    return left;
+  }
+
+  static void single(const PopulationData &d, const Advance &a, bool scalar) {
+    Row r(d, a, 0);
+    Range left = a.range;
+    if constexpr (has_copies)
+      if (is_simple(a, 1))
+        left = scalar ? whole_groups_alone<true>(d, a, r) : whole_groups_alone<false>(d, a, r);
+    if (!left.empty()) {
+      Params<false> param(d);
+      for_groups(left, [&](int, std::int64_t j, int count) {
+        alone<false, false>(d, a, param, r, j, count);
+      });
+    }
     a.n_ids[0] = r.n_ids;
   }
 
-  template <bool scalar, bool simple>
-  [[gnu::always_inline]] static void row(const PopulationData &d, const Advance &a, Tile &tile,
-                                         Range range, std::int32_t b) {
+  // param of group g of the tile: tile.param[g * step]
+  static Range whole_groups_of_row(const PopulationData &d, const Advance &a, Tile &tile, int step,
+                                   Range range, std::int32_t b, Row &given) {
+    Row r = given;
+    const Range left = for_whole_groups(range, [&](int g, std::int64_t j) FASTSNN_IN_PLACE {
+      group<true>(d, a, tile.param[g * step], tile.shared[g], tile.n_spikes[g], r, j, lanes, b);
+    });
+    given.n_ids = r.n_ids;
+    return left;
+  }
+
+  static void row(const PopulationData &d, const Advance &a, Tile &tile, int step, Range range,
+                  std::int32_t b, bool simple) {
     Row r(d, a, b);
-    for_groups(range, [&](int g, std::int64_t j, auto count) __attribute__((always_inline)) {
-      group<simple>(d, a, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], r, j, count,
-                    b);
+    Range left = range;
+    if constexpr (has_copies)
+      if (simple)
+        left = whole_groups_of_row(d, a, tile, step, range, b, r);
+    const int done = static_cast<int>((left.begin - range.begin) / lanes);
+    for_groups(left, [&](int k, std::int64_t j, int count) {
+      const int g = done + k;
+      group<false>(d, a, tile.param[g * step], tile.shared[g], tile.n_spikes[g], r, j, count, b);
     });
     a.n_ids[b] = r.n_ids;
   }
 
-  template <bool scalar> static void step(const PopulationData &d, const Advance &a) {
+  static void rows(const PopulationData &d, const Advance &a, bool scalar) {
     const bool simple = is_simple(a, d.batch);
-    if (d.batch == 1)
-      return simple ? single<scalar, true>(d, a) : single<scalar, false>(d, a);
+    const int step = scalar ? 0 : 1;
     Tile tile;
     for (int k = 0; k < Model::n_param && scalar; ++k)
       tile.param[0][k] = vr(*d.param[k].ptr);
@@ -272,16 +320,16 @@ template <class Model> class PopulationSkeleton final : public PopulationKernel 
     for (std::int64_t first = a.range.begin; first < a.range.end; first += width) {
       const Range range = {first, std::min(first + width, a.range.end)};
       for_groups(range, [&](int g, std::int64_t j, int count) {
-        vr *const param = tile.param[scalar ? 0 : g];
+        vr *const param = tile.param[g * step];
         for (int k = 0; k < Model::n_param && !scalar; ++k)
           param[k] = load_column(d.param[k], j, count);
         before(d, param, tile.shared[g], j, count);
         tile.n_spikes[g] = vr(0.0f);
       });
       for (std::int32_t b = 0; b < d.batch; ++b)
-        simple ? row<scalar, true>(d, a, tile, range, b) : row<scalar, false>(d, a, tile, range, b);
+        row(d, a, tile, step, range, b, simple);
       for_groups(range, [&](int g, std::int64_t j, int count) {
-        after(d, tile.param[scalar ? 0 : g], tile.shared[g], tile.n_spikes[g], j, count);
+        after(d, tile.param[g * step], tile.shared[g], tile.n_spikes[g], j, count);
       });
     }
   }
@@ -301,10 +349,7 @@ public:
     bool scalar = true;
     for (int k = 0; k < Model::n_param; ++k)
       scalar = scalar && d.param[k].len == 1;
-    if (scalar)
-      step<true>(d, a);
-    else
-      step<false>(d, a);
+    d.batch == 1 ? single(d, a, scalar) : rows(d, a, scalar);
   }
 };
 
