@@ -70,23 +70,25 @@ def tool(name: str, folder: str) -> str:
 class BuildEngine(build_ext):
     """Configure and build CMakeLists.txt into one folder per Python, kept between builds."""
 
-    def build_extension(self, ext: Extension) -> None:
+    def build_extensions(self) -> None:
         build = ROOT / "build" / f"engine-{sys.implementation.cache_tag}"
-        made = Path(self.get_ext_fullpath(ext.name)).resolve()
-        name = ext.name.rpartition(".")[2]
+        names = [ext.name.rpartition(".")[2] for ext in self.extensions]
         cmake = tool("cmake", "CMAKE_BIN_DIR")
         try:
             subprocess.run([cmake, "-S", str(ROOT), "-B", str(build), *settings()], check=True)
-            subprocess.run([cmake, "--build", str(build), "--target", name], check=True)
+            # all at once, so that no core waits for the last file of a module
+            subprocess.run([cmake, "--build", str(build), "--target", *names], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise SystemExit(
-                f"fastsnn: building {ext.name} failed ({error}). It needs a C++20 compiler, and "
-                "CUDA 12 or newer for the CUDA engine; FASTSNN_NO_CUDA=1 installs without that "
-                "one, FASTSNN_NO_EXT=1 without any."
+                f"fastsnn: building {', '.join(names)} failed ({error}). It needs a C++20 "
+                "compiler, and CUDA 12 or newer for the CUDA engine; FASTSNN_NO_CUDA=1 installs "
+                "without that one, FASTSNN_NO_EXT=1 without any."
             ) from error
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.unlink(missing_ok=True)  # not written over: a process may have it loaded
-        shutil.copy2(build / made.name, made)
+        for ext in self.extensions:
+            made = Path(self.get_ext_fullpath(ext.name)).resolve()
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.unlink(missing_ok=True)  # not written over: a process may have it loaded
+            shutil.copy2(build / made.name, made)
 
 
 def settings() -> list[str]:

@@ -39,7 +39,8 @@ class Network:
     backend:    "auto" (the fastest that can), "cuda", "cpu", "triton", "torch"; see `explain()`.
     threads:    for the cpu backend; None: as many as pay off.
     dtype:      of states, parameters, weights and currents: torch.float32, or torch.float64, which
-                the backends torch and cpu know.  Static sparse projections keep int16 weights.
+                the backends torch and cpu (on x86 with AVX2) know.  Static sparse projections keep
+                int16 weights.
     """
 
     def __init__(

@@ -118,10 +118,12 @@ def directly(folder: Path) -> list[Module]:
     for name, numbers in NATIVE.items():
         native = Module(name, link=[*compiler, "-shared", "-pthread"])
         own = [*numbers, f"-DFASTSNN_MODULE={name}"]
-        known = [f"-DFASTSNN_WITH_{isa}" for isa in isas]
+        wide = [isa for isa in isas if isa != "baseline"]
+        chosen = wide if numbers and wide else isas
+        known = [f"-DFASTSNN_WITH_{isa}" for isa in chosen]
         for source in sorted([*CSRC.glob("*.cpp"), *CSRC.glob("sparse/*.cpp")]):
             made(native, source, f"shared-{source.parent.name}", [*cxx, *own, *known])
-        for isa in isas:
+        for isa in chosen:
             for source in sorted([*CSRC.glob("cpu/*.cpp"), *CSRC.glob("nn/*.cpp")]):
                 made(native, source, isa, [*cxx, *own, *given[isa], f"-DFASTSNN_ISA={isa}"])
         natives.append(native)

@@ -45,6 +45,13 @@ def usable() -> str | None:
     return _REASON if _native is None else None
 
 
+def lacks(dtype: torch.dtype) -> str | None:
+    """None, or why numbers of this type cannot be computed here."""
+    if ENGINES[dtype].isa():
+        return None
+    return f"{dtype} needs a processor with AVX2, which this one has not."
+
+
 def sparse_rows(
     plan: Plan, sparse: list[dict[str, Any]], ports: list[tuple[int, int]], n_tiles: int
 ) -> Any:
@@ -70,6 +77,8 @@ def supports(plan: Plan) -> str | None:
         return f"the network lives on device '{plan.device}', the cpu backend needs device='cpu'."
     if beyond := plan.beyond(KINDS, ENGINES):
         return beyond
+    if lacking := lacks(plan.dtype):
+        return lacking
     own = [m.__name__ for m in _models(plan) if not build.is_built_in(m)]
     if own and build.obstacle():
         return f"the model {own[0]} would have to be compiled, and {build.obstacle()}."
@@ -152,7 +161,7 @@ class Program:
             return {by_name: model.__name__}
         return {
             by_name: model.__name__,
-            by_factory: build.factory(model, _native.isa()[0], self.plan.dtype),
+            by_factory: build.factory(model, ENGINES[self.plan.dtype].isa()[0], self.plan.dtype),
         }
 
 

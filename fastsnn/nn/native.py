@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastsnn.backends.native import ENGINES
+from fastsnn.backends.native import ENGINES, lacks
 from fastsnn.models.declare import Neuron
 from fastsnn.models.driven import MODELS
 from fastsnn.models.surrogates import SURROGATES
@@ -23,6 +23,8 @@ def obstacle(model: type[Neuron], x: Tensor) -> str | None:
         return f"the input is {x.dtype}, it knows {', '.join(map(str, ENGINES))}"
     if not hasattr(ENGINES[x.dtype], "run_sequence"):
         return "the native engine is not built, or older than this package"
+    if lacking := lacks(x.dtype):
+        return lacking.rstrip(".")
     if model not in MODELS:
         return f"it has kernels for {', '.join(m.__name__ for m in MODELS)}, not {model.__name__}"
     return None if x.device.type == "cpu" else f"the input is on device '{x.device}'"
