@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import operator
 
+import torch
+
 
 class FastsnnError(ValueError):
     """Base of all errors raised for bad input."""
@@ -23,6 +25,16 @@ class ShapeError(FastsnnError):
 
 class BackendError(FastsnnError):
     """A backend is unknown, or cannot run this network on this machine."""
+
+
+REAL_TYPES = (torch.float32, torch.float64)
+
+
+def real_type(what: str, dtype: object) -> torch.dtype:
+    """torch.float32 or torch.float64, or FastsnnError."""
+    if dtype not in REAL_TYPES:
+        raise FastsnnError(f"{what}: expected {' or '.join(map(str, REAL_TYPES))}.")
+    return dtype  # type: ignore[return-value]
 
 
 def whole_number(what: str, value: object, least: int, below: int | None = None) -> int:

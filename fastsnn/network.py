@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fastsnn import backends, building, running, storage, table
 from fastsnn.connectivity import Connectivity
-from fastsnn.errors import FastsnnError, whole_number
+from fastsnn.errors import FastsnnError, real_type, whole_number
 from fastsnn.executing import execute
 from fastsnn.features import Feature
 from fastsnn.inputs import Retry
@@ -44,15 +44,10 @@ class Network:
     """
 
     def __init__(
-        self,
-        dt: float = 1.0,
-        batch_size: int = 1,
-        seed: int = 0,
-        device: str | torch.device | None = None,
-        backend: str = "auto",
-        threads: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
+        self, dt: float = 1.0, batch_size: int = 1, seed: int = 0,
+        device: str | torch.device | None = None, backend: str = "auto",
+        threads: int | None = None, dtype: torch.dtype = torch.float32,
+    ) -> None:  # fmt: skip
         if not 0.0 < dt < float("inf"):
             raise FastsnnError(f"Network(dt={dt!r}): expected a positive time step in ms.")
         self.dt = float(dt)
@@ -60,11 +55,7 @@ class Network:
         self.seed = whole_number(f"Network(seed={seed!r})", seed, 0, 2**64)
         if threads is not None:
             threads = whole_number(f"Network(threads={threads!r})", threads, 1)
-        if dtype not in (torch.float32, torch.float64):
-            raise FastsnnError(
-                f"Network(dtype={dtype!r}): expected torch.float32 or torch.float64."
-            )
-        self.dtype = dtype
+        self.dtype = real_type(f"Network(dtype={dtype!r})", dtype)
         self.device = backends.device_for(backend, device)
         self.learning = True
         self.step = 0

@@ -88,6 +88,15 @@ def hold(s, w, at, ok, RULES: tl.constexpr, P: tl.constexpr):
 
 
 @triton.jit
+def with_weight(w, values):
+    """Values of synapses with another weight."""
+    changed = (w,)
+    for q in tl.static_range(1, len(values)):
+        changed += (values[q],)
+    return changed
+
+
+@triton.jit
 def learnt(
     s, old, i, j, ok_i, ok_j, ok, r, n, params, RULES: tl.constexpr, P: tl.constexpr,
     BATCH: tl.constexpr,
@@ -99,10 +108,7 @@ def learnt(
         terms = reduced_terms(s, i, j, ok_i, ok_j, r, n, params, RULES, P, BATCH)
         new = RULES[P].learn(old, terms, params)
     w = bound(s, new[0], at, ok, r, RULES, P)
-    values = (hold(s, w, at, ok, RULES, P),)
-    for q in tl.static_range(1, len(s.synapse)):
-        values += (new[q],)
-    return values
+    return with_weight(hold(s, w, at, ok, RULES, P), new)
 
 
 @triton.jit

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 from .language import where
-from .learn import bound, hold, load_params
+from .learn import bound, hold, load_params, with_weight
 from .parts import (
     ACTIVE,
     AXONAL,
@@ -163,21 +163,16 @@ def learn_listed(control, s, n, k, RULES: tl.constexpr, BLOCK: tl.constexpr):
                                       RULES[0].late == DENDRITIC, RULES)  # fmt: skip
                 terms = RULES[0].terms(pre_side, post_side, tl.load(s.reward + r), params)
                 new = RULES[0].learn(old, terms, params)
-            w = bound(s, new[0], at, which, r, RULES, 0)
-            values = (w,)
-            for q in tl.static_range(1, len(s.synapse)):
-                values += (new[q],)
+            values = with_weight(bound(s, new[0], at, which, r, RULES, 0), new)
             if RULES[0].consolidate is not None:
                 merged = RULES[0].consolidate(values, params)
-                kept = (where(due, bound(s, merged[0], at, which, r, RULES, 0), w),)
-                for q in tl.static_range(1, len(s.synapse)):
+                merged = with_weight(bound(s, merged[0], at, which, r, RULES, 0), merged)
+                kept = ()
+                for q in tl.static_range(len(s.synapse)):
                     kept += (where(due, merged[q], values[q]),)
                 values = kept
             w = hold(s, values[0], at, which, RULES, 0)
-            kept = (w,)
-            for q in tl.static_range(1, len(s.synapse)):
-                kept += (values[q],)
-            store_all(s.synapse, at, kept, which)
+            store_all(s.synapse, at, with_weight(w, values), which)
 
 
 @triton.jit(do_not_specialize=["k"])

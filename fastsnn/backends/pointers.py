@@ -39,6 +39,11 @@ def pointer(t: Tensor | None) -> int:
     return 0 if t is None else t.data_ptr()
 
 
+def as_bytes(t: Tensor) -> Tensor:
+    """A tensor of truth values as bytes, any other as it is."""
+    return t.view(torch.uint8) if t.dtype == torch.bool else t
+
+
 def by_name(name: str, factory: str, model: type) -> dict[str, Any]:
     """A model by its name alone."""
     return {name: model.__name__}

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from fastsnn.backends import triton_listed
-from fastsnn.backends.triton_layout import Layout, Mode, as_bytes
+from fastsnn.backends.pointers import as_bytes
+from fastsnn.backends.triton_layout import Layout, Mode
 from fastsnn.kernels import parts
 from fastsnn.kernels.advance import advance
 from fastsnn.kernels.learn import learn
@@ -300,17 +301,12 @@ def sending(layout: Layout, tiles: Tensor) -> Launch:
         send,
         (layout.tiling.senders(n_tiles * layout.n_replicas), n_tiles, layout.n_replicas),
         {
-            "control": layout.control,
-            "tiles": tiles,
-            "sent": sent,
-            "n_sent": n_sent,
-            "n_sources": layout.sparse.n_sources,
-            "STEPS": layout.sent_rows,
-            "DELAYS": layout.sparse.delays,
-            "BLOCK": layout.tiling.synapses,
+            "control": layout.control, "tiles": tiles, "sent": sent, "n_sent": n_sent,
+            "n_sources": layout.sparse.n_sources, "STEPS": layout.sent_rows,
+            "DELAYS": layout.sparse.delays, "BLOCK": layout.tiling.synapses,
         },
         layout.tiling.send_warps,
-    )
+    )  # fmt: skip
 
 
 class Around:

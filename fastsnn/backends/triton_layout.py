@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fastsnn.backends import triton_listed
+from fastsnn.backends.pointers import as_bytes
 from fastsnn.backends.triton_listed import Columns
 from fastsnn.backends.triton_sparse import Tables
 from fastsnn.kernels import parts
@@ -54,11 +55,6 @@ class Buffers:
         if name not in self.made:
             self.made[name] = torch.zeros(*shape, dtype=dtype, device=self.device)
         return self.made[name]
-
-
-def as_bytes(t: Tensor) -> Tensor:
-    """A tensor of truth values as bytes."""
-    return t.view(torch.uint8) if t.dtype == torch.bool else t
 
 
 class Layout:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fastsnn.backends.pointers import as_bytes
 from fastsnn.backends.triton_sparse import table
 from fastsnn.kernels import parts
 from fastsnn.plan import Plan, ProjectionPlan
@@ -118,17 +119,17 @@ def pointers_of(layout: Layout, q: ProjectionPlan, mode: Mode) -> parts.Listed:
         synapse=(q.w, *q.synapse),
         params=q.params if q.params.numel() else q.w,
         reward=layout.reward(),
-        pre=tuple(_bytes(t) for t in q.pre),
-        post=tuple(_bytes(t) for t in q.post),
-        pre_spike=_bytes(source.spike),
-        post_spike=_bytes(target.spike),
+        pre=tuple(as_bytes(t) for t in q.pre),
+        post=tuple(as_bytes(t) for t in q.post),
+        pre_spike=as_bytes(source.spike),
+        post_spike=as_bytes(target.spike),
         w_min=q.w_min,
         w_max=q.w_max,
-        mask=layout.mask(q) if q.index in mode.masks else _bytes(source.spike),
+        mask=layout.mask(q) if q.index in mode.masks else as_bytes(source.spike),
         n_pre=source.n,
         n_w=q.w.numel(),
         columns=layout.columns(q),
-        sent=_bytes(source.spike if q.sent is None else q.sent),
+        sent=as_bytes(source.spike if q.sent is None else q.sent),
         past=q.w if q.past is None else q.past,
     )
 
@@ -137,11 +138,7 @@ def rings(q: ProjectionPlan) -> Iterator[Tensor]:
     """What a reset forgets."""
     for ring in (q.sent, q.arriving):
         if ring is not None:
-            yield _bytes(ring)
-
-
-def _bytes(t: Tensor) -> Tensor:
-    return t.view(torch.uint8) if t.dtype == torch.bool else t
+            yield as_bytes(ring)
 
 
 __all__ = ["Columns", "columns", "facts", "late_by", "pointers_of", "refusal", "rings"]

@@ -17,6 +17,7 @@ from torch import Tensor
 from fastsnn.backends import native, pointers
 from fastsnn.kernels import parts
 from fastsnn.plan import DrivePlan, Plan, PopulationPlan, PortPlan
+from fastsnn.sparse.wirings import BYTES_A_SYNAPSE
 
 _MOST_SOURCES = 2**31 - 1
 # neurons of a tile of rows, which a synapse names by 16 bits
@@ -39,7 +40,7 @@ def synapse_bytes(plan: Plan) -> float:
     """Memory of the sparse projections: what is stored, and where each source's rows begin."""
     reached = {plan.ports[p.port] for p in plan.sparse}
     tiles = sum(_n_tiles(plan, port) for port in reached)
-    return 4.3 * plan.expected_synapses + 8.0 * tiles * _n_sources(plan)
+    return BYTES_A_SYNAPSE * plan.expected_synapses + 8.0 * tiles * _n_sources(plan)
 
 
 class Tables:

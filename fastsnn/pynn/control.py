@@ -12,6 +12,7 @@ from pyNN.common.control import DEFAULT_MAX_DELAY, DEFAULT_MIN_DELAY, DEFAULT_TI
 from pyNN.connectors import FixedProbabilityConnector
 from pyNN.recording import get_io
 
+from fastsnn.errors import REAL_TYPES
 from fastsnn.pynn import simulator
 from fastsnn.pynn.populations import Population
 from fastsnn.pynn.projections import Projection
@@ -51,9 +52,9 @@ def setup(
 
 
 def _dtype(given: Any) -> torch.dtype:
-    known = {str(t).removeprefix("torch."): t for t in (torch.float32, torch.float64)}
+    known = {str(t).removeprefix("torch."): t for t in REAL_TYPES}
     found = known.get(given, given) if isinstance(given, str) else given
-    if found not in known.values():
+    if found not in REAL_TYPES:
         raise ValueError(f"setup(dtype={given!r}): expected {' or '.join(known)}.")
     return found
 

@@ -51,14 +51,13 @@ class Joined:
         self._read = network.step
         # static sparse projections have int16 weights
         self.exact = network.dtype == torch.float64
-        if projection.wiring is not None:
+        if (wiring := projection.wiring) is not None:
             ends = projection.pre._lowered, projection.post._lowered
-        if projection.wiring is not None and self.exact:
-            projection.expand(building.draw(network, name, ends, projection.wiring))
-        if projection.wiring is not None:
-            made = network.projection(*ends, projection.wiring, name=name, receptor=self.receptor)
-            self.parts = [Part(name, *ends, slice(None), np.zeros(0), np.zeros(0), made)]
-            return
+            if not self.exact:
+                made = network.projection(*ends, wiring, name=name, receptor=self.receptor)
+                self.parts = [Part(name, *ends, slice(None), np.zeros(0), np.zeros(0), made)]
+                return
+            projection.expand(building.draw(network, name, ends, wiring))
         self._split()
         self.parts = [layer for part in self.parts for layer in dynamics.divided(self, part)]
         for part in self.parts:

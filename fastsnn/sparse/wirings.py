@@ -24,6 +24,8 @@ from fastsnn.sparse import distributions, draw
 from fastsnn.sparse.distributions import Value
 from fastsnn.sparse.draw import Edges
 
+# of stored rows: a synapse is four bytes, its share of what stands before a row the rest
+BYTES_A_SYNAPSE = 4.3
 _MOST_STEPS = 65_535
 _MOST_IDS = 1 << 31
 
@@ -54,7 +56,7 @@ class Wiring:
 
     def memory(self, n_pre: int, n_post: int, same: bool = False) -> float:
         """Bytes that the native engine holds for the synapses, on average."""
-        return 4.3 * self.expected_synapses(n_pre, n_post, same) + 8.0 * n_pre
+        return BYTES_A_SYNAPSE * self.expected_synapses(n_pre, n_post, same) + 8.0 * n_pre
 
     def weight_range(self) -> tuple[float, float]:
         """Smallest and largest weight."""
